@@ -1,0 +1,1 @@
+"""Keras models become artifacts that were proved against the model they came from."""

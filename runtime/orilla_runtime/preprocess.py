@@ -1,0 +1,223 @@
+"""Preprocess: the one way from a BGR picture to the input tensor.
+
+Training, calibration, verification, evaluation and the device all call this; nothing else in Orilla scales a picture
+for a model. `Preprocess` is data and travels in the bundle; `Preprocessor` is the function with its own buffers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla_runtime.errors import SourceError, UsageError
+
+Fit = Literal["stretch", "crop", "letterbox"]
+Channels = Literal["rgb", "bgr", "grey"]
+Interpolation = Literal["halving", "area", "linear"]
+Layout = Literal["NHWC", "NCHW"]
+DType = Literal["uint8", "int8", "float32", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How a picture becomes the input tensor.
+
+    size: height and width of the tensor, in pixels.
+    fit: `stretch` scales both sides freely; `crop` takes the centre of the tensor's aspect ratio; `letterbox` keeps the
+        whole picture and fills the rest with `pad`.
+    crop_fraction: share of the largest centre crop that `crop` takes, 0 to 1 (ImageNet's evaluation takes 0.875).
+    channels: order of the tensor's channels; `grey` has one.
+    interpolation: `halving` is exact 2x2 means while the picture is at least twice the target, then bilinear (no
+        aliasing, a tenth of the cost of `area`); `area` is OpenCV's INTER_AREA; `linear` aliases and is there for models
+        that were trained so. Enlarging is bilinear in all three.
+    dtype, layout: of the tensor. Artifacts made by Orilla take uint8 NHWC.
+    scale, offset: `stored = pixel * scale + offset` with pixels of 0..255: one value, or one a channel. Integer dtypes are
+        rounded and clipped.
+    """
+
+    size: tuple[int, int]
+    fit: Fit = "stretch"
+    crop_fraction: float = 1.0
+    pad: int = 0
+    channels: Channels = "rgb"
+    interpolation: Interpolation = "halving"
+    dtype: DType = "uint8"
+    layout: Layout = "NHWC"
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
+
+    def __post_init__(self) -> None:
+        self._require(len(self.size) == 2 and all(1 <= side <= 16384 for side in self.size), "size")
+        self._require(self.fit in get_args(Fit), "fit")
+        self._require(0.0 < self.crop_fraction <= 1.0, "crop_fraction")
+        self._require(0 <= self.pad <= 255, "pad")
+        self._require(self.channels in get_args(Channels), "channels")
+        self._require(self.interpolation in get_args(Interpolation), "interpolation")
+        self._require(self.dtype in get_args(DType), "dtype")
+        self._require(self.layout in get_args(Layout), "layout")
+        for name, values in (("scale", self.scale), ("offset", self.offset)):
+            fits = len(values) in {1, self.depth} and all(np.isfinite(value) for value in values)
+            self._require(fits, name)
+
+    def _require(self, holds: bool, name: str) -> None:
+        if not holds:
+            raise UsageError(
+                f"Preprocess: {name}={getattr(self, name)!r} is not possible.",
+                "See docs/bundle.md for the values that it takes.",
+            )
+
+    @property
+    def depth(self) -> int:
+        """Number of channels of the tensor."""
+        return 1 if self.channels == "grey" else 3
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the tensor, batch of one."""
+        height, width = self.size
+        return (1, height, width, self.depth) if self.layout == "NHWC" else (1, self.depth, height, width)
+
+    @property
+    def is_raw(self) -> bool:
+        """True where the tensor is the resized pixels themselves: uint8, NHWC, nothing scaled."""
+        plain = set(self.scale) == {1.0} and set(self.offset) == {0.0}
+        return plain and self.dtype == "uint8" and self.layout == "NHWC"
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        """One picture as a new tensor; for many pictures keep a `Preprocessor`."""
+        return Preprocessor(self)(image).copy()
+
+
+def as_bgr(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """A picture in memory as BGR: grey (HxW, HxWx1) is spread over three channels, alpha is dropped.
+
+    Raises:
+        SourceError: not a uint8 picture of 1, 3 or 4 channels, or empty.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.size == 0:
+        seen = f"{image.dtype}{list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise SourceError(
+            f"A frame must be a uint8 picture, height x width x 3 (BGR), not {seen}.",
+            "Scale 16-bit pictures to 8 bits; give files by their path.",
+        )
+    if image.ndim == 3 and image.shape[2] == 3:
+        return image
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        return _uint8(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR))
+    if image.ndim == 3 and image.shape[2] == 4:
+        return _uint8(cv2.cvtColor(image, cv2.COLOR_BGRA2BGR))
+    raise SourceError(
+        f"A frame must have 1, 3 or 4 channels, not the shape {list(image.shape)}.",
+        "Give one picture at a time, as OpenCV reads it.",
+    )
+
+
+class Preprocessor:
+    """`Preprocess` as a function that writes into its own buffer. Not thread-safe: one for each thread."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self.preprocess = preprocess
+        height, width = preprocess.size
+        self._resized = np.empty((height, width, 3), np.uint8)
+        self._coloured = np.empty((height, width, preprocess.depth), np.uint8)
+        self._tensor = np.empty(preprocess.shape, preprocess.dtype)
+        self._tables = None if preprocess.is_raw else _tables(preprocess)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        """The tensor of one picture, batch of one. The array is overwritten by the next call."""
+        pixels = self._pixels(as_bgr(image))
+        if self._tables is None:
+            return pixels[np.newaxis]
+        for channel, table in enumerate(self._tables):
+            plane = self._tensor[0, :, :, channel] if self.preprocess.layout == "NHWC" else self._tensor[0, channel]
+            np.take(table, pixels[:, :, channel], out=plane)
+        return self._tensor
+
+    def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture in the tensor's size and colour order; the colour is converted on the small picture."""
+        if self.preprocess.fit == "letterbox":
+            resized = self._letterbox(image)
+        else:
+            cropped = self._crop(image) if self.preprocess.fit == "crop" else image
+            resized = _resize(cropped, self.preprocess.size, self.preprocess.interpolation, self._resized)
+        if self.preprocess.channels == "bgr":
+            return resized
+        code = cv2.COLOR_BGR2RGB if self.preprocess.channels == "rgb" else cv2.COLOR_BGR2GRAY
+        cv2.cvtColor(resized, code, dst=self._coloured)
+        return self._coloured
+
+    def _crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        rows, columns = image.shape[:2]
+        height, width = self.preprocess.size
+        scale = min(rows / height, columns / width) * self.preprocess.crop_fraction
+        crop_rows = min(rows, max(1, int(height * scale + 1e-9)))
+        crop_columns = min(columns, max(1, int(width * scale + 1e-9)))
+        top, left = (rows - crop_rows) // 2, (columns - crop_columns) // 2
+        return image[top : top + crop_rows, left : left + crop_columns]
+
+    def _letterbox(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        rows, columns = image.shape[:2]
+        height, width = self.preprocess.size
+        scale = min(height / rows, width / columns)
+        inner = min(height, max(1, round(rows * scale))), min(width, max(1, round(columns * scale)))
+        top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        self._resized[:] = self.preprocess.pad
+        self._resized[top : top + inner[0], left : left + inner[1]] = _resize(
+            image, inner, self.preprocess.interpolation, None
+        )
+        return self._resized
+
+
+def _resize(
+    image: NDArray[np.uint8], size: tuple[int, int], method: Interpolation, out: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    height, width = size
+    if method == "halving":
+        while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
+            # INTER_AREA by exactly 2 is OpenCV's fast path; an odd last row or column is left out of the mean.
+            rows, columns = image.shape[0] // 2, image.shape[1] // 2
+            image = _uint8(
+                cv2.resize(image[: rows * 2, : columns * 2], (columns, rows), interpolation=cv2.INTER_AREA)
+            )
+    if image.shape[:2] == size:
+        return image
+    if method != "linear":
+        image = _shrink_each_side(image, size, at_least=2.0 if method == "halving" else 1.0)
+    return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_LINEAR))
+
+
+def _shrink_each_side(image: NDArray[np.uint8], size: tuple[int, int], at_least: float) -> NDArray[np.uint8]:
+    """Shrink by area the sides that are `at_least` times too long.
+
+    OpenCV's INTER_AREA is bilinear on both sides as soon as one is enlarged, so a strip of 12000x20 would alias.
+    """
+    rows, columns = image.shape[:2]
+    height = size[0] if rows >= at_least * size[0] else rows
+    width = size[1] if columns >= at_least * size[1] else columns
+    if (height, width) == (rows, columns):
+        return image
+    return _uint8(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _tables(preprocess: Preprocess) -> tuple[NDArray[Any], ...]:
+    """For each channel, what each of the 256 pixel values becomes: exact, and cheaper than arithmetic on floats."""
+    pixel = np.arange(256, dtype=np.float64)
+    scales = np.broadcast_to(preprocess.scale, preprocess.depth)
+    offsets = np.broadcast_to(preprocess.offset, preprocess.depth)
+    tables = []
+    for scale, offset in zip(scales, offsets, strict=True):
+        values = pixel * scale + offset
+        if preprocess.dtype in {"uint8", "int8"}:
+            limits = np.iinfo(preprocess.dtype)
+            values = np.clip(np.rint(values), limits.min, limits.max)
+        tables.append(values.astype(preprocess.dtype))
+    return tuple(tables)
+
+
+def _uint8(array: Any) -> NDArray[np.uint8]:
+    """OpenCV's stubs promise any array; what these calls return is uint8."""
+    return array  # type: ignore[no-any-return]

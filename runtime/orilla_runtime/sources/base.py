@@ -1,0 +1,69 @@
+"""The seam between cameras, files and the pipeline: a source yields frames and failures, and always ends or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""A picture: uint8, BGR, height x width x 3, contiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture with its place and time.
+
+    `image` is read-only uint8 BGR HxWx3. `index` counts from 0 within its source, failures included. `source` is the
+    file's path or the camera's name, without credentials. `pts_seconds` is the time in the video, None for pictures.
+    `captured_ns` is `time.monotonic_ns()` when the frame was there; `captured_at` the wall clock then, in UTC.
+    `decode_ns` is what reading and decoding cost, without waiting for a camera.
+    """
+
+    image: Image
+    index: int
+    source: str
+    pts_seconds: float | None
+    captured_ns: int
+    captured_at: datetime
+    decode_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be read, or a lost connection; `source` and `error` hold no credentials."""
+
+    source: str
+    index: int
+    error: str
+
+
+class Source(Protocol):
+    """Pictures in their order. Iterate once; `close` may be called at any time and twice."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: a path, a pattern, `camera 0`; without credentials."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """True for a camera: frames that nobody took are dropped, and the source does not end by itself."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """How many frames and failures are to come, for a progress bar; None where nobody can know."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were captured and never taken; 0 for files."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame | Failure]: ...
+    def close(self) -> None: ...
