@@ -1,6 +1,6 @@
 """Recipe: what artifact to make, as data, with a one-line spelling.
 
-    tflite:float32    onnx:int8    tflite:int8,calibration=200
+tflite:float32    onnx:int8    tflite:int8,calibration=200
 """
 
 from __future__ import annotations

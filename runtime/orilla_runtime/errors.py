@@ -1,15 +1,15 @@
 """The errors of Orilla: what is wrong with which file, and what to do about it.
 
-    OrillaError                 exit code 1
-    ├── UsageError              exit code 2: options that do not fit together
-    ├── BundleError             a bundle that is damaged, unknown or not a bundle
-    ├── ModelError              a model file that no engine opens, or that no task fits
-    ├── EngineError             an engine or a device that is not there
-    ├── SourceError             pictures, videos or cameras that cannot be opened
-    ├── SinkError               a result that could not be written
-    ├── DataError               labelled pictures that do not make a data set
-    ├── ConversionError         a conversion that failed or crashed
-    └── GateError               exit code 3: an artifact that is worse than its gate allows
+OrillaError                 exit code 1
+├── UsageError              exit code 2: options that do not fit together
+├── BundleError             a bundle that is damaged, unknown or not a bundle
+├── ModelError              a model file that no engine opens, or that no task fits
+├── EngineError             an engine or a device that is not there
+├── SourceError             pictures, videos or cameras that cannot be opened
+├── SinkError               a result that could not be written
+├── DataError               labelled pictures that do not make a data set
+├── ConversionError         a conversion that failed or crashed
+└── GateError               exit code 3: an artifact that is worse than its gate allows
 """
 
 from __future__ import annotations

@@ -32,11 +32,12 @@ class Preprocess:
     crop_fraction: share of the largest centre crop that `crop` takes, 0 to 1 (ImageNet's evaluation takes 0.875).
     channels: order of the tensor's channels; `grey` has one.
     interpolation: `halving` is exact 2x2 means while the picture is at least twice the target, then bilinear (no
-        aliasing, a tenth of the cost of `area`); `area` is OpenCV's INTER_AREA; `linear` aliases and is there for models
+        aliasing, a tenth of the cost of `area`); `area` is OpenCV's INTER_AREA; `linear` aliases and is there for
+        models
         that were trained so. Enlarging is bilinear in all three.
     dtype, layout: of the tensor. Artifacts made by Orilla take uint8 NHWC.
-    scale, offset: `stored = pixel * scale + offset` with pixels of 0..255: one value, or one a channel. Integer dtypes are
-        rounded and clipped.
+    scale, offset: `stored = pixel * scale + offset` with pixels of 0..255: one value, or one a channel. Integer
+        dtypes are rounded and clipped.
     """
 
     size: tuple[int, int]
@@ -180,9 +181,7 @@ def _resize(
         while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
             # INTER_AREA by exactly 2 is OpenCV's fast path; an odd last row or column is left out of the mean.
             rows, columns = image.shape[0] // 2, image.shape[1] // 2
-            image = _uint8(
-                cv2.resize(image[: rows * 2, : columns * 2], (columns, rows), interpolation=cv2.INTER_AREA)
-            )
+            image = _uint8(cv2.resize(image[: rows * 2, : columns * 2], (columns, rows), interpolation=cv2.INTER_AREA))
     if image.shape[:2] == size:
         return image
     if method != "linear":

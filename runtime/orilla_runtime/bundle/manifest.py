@@ -42,7 +42,8 @@ class Metrics:
     """How an artifact compares with the Keras model it came from.
 
     `accuracy` and `keras_accuracy` are None where the pictures had no labels. `agreement` is the share of `n` pictures
-    with the same top-1. `sqnr_db` is of the centred logits (None: no difference at all). `max_abs_error` is of the output.
+    with the same top-1. `sqnr_db` is of the centred logits (None: no difference at all). `max_abs_error` is of the
+    output.
     """
 
     n: int
@@ -90,7 +91,8 @@ class GoldenOutput:
 class Golden:
     """The self-test. `kind` is `real` or `drawn`.
 
-    `inputs`: .npy, uint8 [n, height, width, depth], the tensors before any scaling. `picture`: a full-size PNG or JPEG, and
+    `inputs`: .npy, uint8 [n, height, width, depth], the tensors before any scaling. `picture`: a full-size PNG or
+    JPEG, and
     `tensor`: the .npy that `Preprocess` must make of it, within `picture_tolerance` levels.
     """
 
@@ -115,7 +117,8 @@ class FileEntry:
 class Manifest:
     """Everything that a bundle says of itself.
 
-    `defaults` names the artifact for a target (`tflite`, `onnx`). `training` and `extra` are plain JSON objects: enough to
+    `defaults` names the artifact for a target (`tflite`, `onnx`). `training` and `extra` are plain JSON objects:
+    enough to
     repeat the training; and free, bounded and ignored.
     """
 

@@ -21,7 +21,8 @@ Tensor = NDArray[Any]
 class EngineOptions:
     """How a session is to be run.
 
-    `device`: `auto` (the engine's best that works) or a name from `Availability.devices`; a device that was named and is
+    `device`: `auto` (the engine's best that works) or a name from `Availability.devices`; a device that was named
+    and is
     not there is an error. `threads`: None takes every CPU that this process may use. `signature` picks one of several
     signatures of a TFLite file. `kernels`: `default`, or `reference` for the engine's plain kernels (slow; used to
     measure how far kernels of one engine differ).

@@ -23,8 +23,8 @@ class Timing:
 class Record:
     """One frame with its result, or one failure; unpacks as `frame, result`.
 
-    `frame` is None for a failure and `failure` is None for a frame. `bundle` is the bundle's id (None for a bare model);
-    `artifact` the artifact's path in it, or the bare model's file name; `engine` what ran it (`litert/cpu`).
+    `frame` is None for a failure and `failure` is None for a frame. `bundle` is the bundle's id (None for a bare
+    model); `artifact` the artifact's path in it, or the bare model's file name; `engine` what ran it (`litert/cpu`).
     """
 
     frame: Frame | None

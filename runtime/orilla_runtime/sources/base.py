@@ -1,4 +1,7 @@
-"""The seam between cameras, files and the pipeline: a source yields frames and failures, and always ends or says why not."""
+"""The seam between cameras, files and the pipeline.
+
+A source yields frames and failures, and always ends or says why not.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ class ClassificationTask:
         if self.output == "logits" or self.temperature != 1.0:
             values = self._softmax(values)
         if not np.isfinite(values).all():
-            raise ModelError("The model's scores are not finite numbers.", "The model file is ruined: convert it again.")
+            raise ModelError(
+                "The model's scores are not finite numbers.", "The model file is ruined: convert it again."
+            )
         return values
 
     def decode(self, outputs: tuple[NDArray[Any], ...], specs: tuple[TensorSpec, ...]) -> Classification:
@@ -88,4 +90,5 @@ class ClassificationTask:
         if self.output == "probabilities":
             values = np.log(np.maximum(values, np.finfo(np.float32).tiny))
         shifted = np.exp((values - values.max()) / np.float32(self.temperature))
-        return shifted / shifted.sum()
+        probabilities: NDArray[np.float32] = shifted / shifted.sum()
+        return probabilities

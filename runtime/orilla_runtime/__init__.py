@@ -1,0 +1,1 @@
+"""The device side of Orilla: open a bundle or a model, and run it on pictures, videos and cameras."""
