@@ -1,1 +1,47 @@
-"""Orilla: from a folder of pictures to a verified vision model on a phone, a board or a factory PC."""
+"""Orilla: from a folder of pictures to a verified vision model on a phone, a board or a factory PC.
+
+    model = orilla.train("photos/", output="parts.keras")                         # desk
+    bundle = orilla.convert("parts.keras", data="photos/", output="parts.orilla")  # desk
+    classifier = orilla.load("parts.orilla")                                      # device: one call, one frame
+    for frame, result in orilla.run("parts.orilla", source=0):                    # device: a camera, until stopped
+        ...
+
+Nothing heavy is imported before the function that needs it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from orilla_runtime.errors import OrillaError
+
+if TYPE_CHECKING:
+    from orilla.converting import convert
+    from orilla.evaluation.evaluate import evaluate
+    from orilla.training import train
+    from orilla_runtime.model import load
+    from orilla_runtime.pipeline import run
+
+__version__ = version("orilla")
+
+__all__ = ["OrillaError", "convert", "evaluate", "load", "run", "train"]
+
+_HOMES = {
+    "train": "orilla.training",
+    "convert": "orilla.converting",
+    "evaluate": "orilla.evaluation.evaluate",
+    "load": "orilla_runtime.model",
+    "run": "orilla_runtime.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'orilla' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,111 @@
+"""The command `orilla`: one file a command, nothing heavy imported until the command runs."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from orilla_runtime.errors import OrillaError
+
+COMMANDS = {
+    "quickstart": "orilla.cli.quickstart",
+    "train": "orilla.cli.train",
+    "convert": "orilla.cli.convert",
+    "evaluate": "orilla.cli.evaluate",
+    "run": "orilla.cli.run",
+    "benchmark": "orilla.cli.benchmark",
+    "info": "orilla.cli.info",
+    "doctor": "orilla.cli.doctor",
+    "completion": "orilla.cli.completion",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules with a `command`, imported when they are called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from orilla import __version__
+
+        click.echo(f"orilla {__version__}")
+        context.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print the version."
+)
+def cli() -> None:
+    """From a folder of pictures to a verified vision model on a phone, a board or a factory PC.
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 a quality gate failed. --debug shows the traceback of an error.
+    """
+
+
+def main() -> None:
+    """The entry point of the command `orilla`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; errors are shown on standard error in one or two lines."""
+    arguments, debug = _take_debug(arguments)
+    try:
+        outcome = cli.main(list(arguments), prog_name="orilla", standalone_mode=False)
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _report(error)
+
+
+def _take_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """`--debug` is taken anywhere before `--`, so that it can be added to the end of the line that failed."""
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    head = [argument for argument in arguments[:end] if argument != "--debug"]
+    return head + list(arguments[end:]), len(head) < end
+
+
+def _report(error: Exception) -> int:
+    if isinstance(error, click.exceptions.Abort):
+        click.echo("interrupted", err=True)
+        return 1
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, OrillaError):
+        click.echo(f"{click.style('error:', fg='red')} {error.message}", err=True)
+        if error.remedy:
+            click.echo(error.remedy, err=True)
+        return error.exit_code
+    click.echo(f"{click.style('error:', fg='red')} {_in_one_line(error)}", err=True)
+    return 1
+
+
+def _in_one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"{error.filename or 'the disk'}: no space left on the disk. Free some, or write elsewhere."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}."
+    if isinstance(error, MemoryError):
+        return "out of memory. Use fewer or smaller pictures."
+    return (
+        f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (--debug shows where)"
+    )

@@ -1,0 +1,69 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> None:
+    """A table on standard output, as wide as it needs to be: a pipe must not cut columns."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escaped(cell) for cell in row))
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table, width=max(console.width, sum(_widths(columns, rows)) + 3 * len(columns)))
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(text) for text in texts) for texts in zip(columns, *rows, strict=True)]
+
+
+def escaped(text: str) -> str:
+    """Text that rich shows as it is: names may hold brackets."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def say(line: str) -> None:
+    """A plain line on standard error."""
+    click.echo(line, err=True)
+
+
+@contextmanager
+def counted_progress(description: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, on a terminal only; yields a function of (done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def percent(fraction: float) -> str:
+    """`0.9912` as `99.1 %`."""
+    return f"{fraction * 100:.1f} %"
+
+
+def size(count: int) -> str:
+    """A number of bytes with thousands apart."""
+    return f"{count:,}"

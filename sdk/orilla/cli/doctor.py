@@ -1,0 +1,111 @@
+"""`orilla doctor`: what works on this machine, and what to install for what does not."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, distributions, version
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orilla.cli.console import print_json
+
+if TYPE_CHECKING:
+    from orilla_runtime.engines.base import Availability
+
+DESK_PACKAGES = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert", "scikit-learn")
+OPENCV_WHEELS = frozenset(
+    {"opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"}
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON; holds no folder of yours and no secret.")
+def command(as_json: bool) -> int:
+    """Check the engines (each really runs a model), OpenCV and the desk's packages. Exit code 1 if nothing can run."""
+    from orilla_runtime.engines.registry import engines
+    from orilla_runtime.engines.selection import usable_cpus
+
+    found = {name: engine.availability() for name, engine in engines().items()}
+    opencv = _opencv()
+    if as_json:
+        print_json(_as_json(found, opencv, usable_cpus()))
+    else:
+        _print(found, opencv, usable_cpus())
+    works = opencv["version"] is not None and any(entry.devices for entry in found.values())
+    return 0 if works and not opencv["clash"] else 1
+
+
+def _opencv() -> dict[str, Any]:
+    wheels = sorted({name.lower() for d in distributions() if (name := d.metadata["Name"])} & OPENCV_WHEELS)
+    try:
+        import cv2
+    except ImportError as error:
+        return {"version": None, "wheels": wheels, "clash": len(wheels) > 1, "error": str(error), "window": False}
+    window = not any(line.strip() == "GUI:                           NONE" for line in _gui(cv2.getBuildInformation()))
+    return {"version": cv2.__version__, "wheels": wheels, "clash": len(wheels) > 1, "error": "", "window": window}
+
+
+def _gui(information: str) -> list[str]:
+    return [line for line in information.splitlines() if "GUI:" in line]
+
+
+def _packages() -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for name in DESK_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _as_json(engines: dict[str, Availability], opencv: dict[str, Any], cpus: int) -> dict[str, Any]:
+    from orilla import __version__
+
+    return {
+        "orilla": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "usable_cpus": cpus,
+        "opencv": opencv,
+        "engines": {
+            name: {
+                "version": entry.version,
+                "devices": list(entry.devices),
+                "reason": entry.reason,
+                "remedy": entry.remedy,
+                "notes": dict(entry.notes),
+            }
+            for name, entry in engines.items()
+        },
+        "desk": _packages(),
+    }
+
+
+def _print(engines: dict[str, Availability], opencv: dict[str, Any], cpus: int) -> None:
+    from orilla import __version__
+
+    click.echo(f"orilla {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    click.echo(f"CPUs that this process may use: {cpus}")
+    for name, entry in engines.items():
+        if entry.devices:
+            _line(True, name, f"{entry.version}: ran a model on {', '.join(entry.devices)}")
+        else:
+            _line(False, name, f"{entry.reason} {entry.remedy}".strip())
+    if opencv["clash"]:
+        _line(False, "opencv", f"{' and '.join(opencv['wheels'])} overwrite each other: keep one of them.")
+    elif opencv["version"] is None:
+        _line(False, "opencv", f"{opencv['error']}. Install one: pip install opencv-python-headless")
+    else:
+        _line(
+            True, "opencv", f"{opencv['version']}{'' if opencv['window'] else ', without windows (--show needs them)'}"
+        )
+    missing = [name for name, found in _packages().items() if found is None]
+    hint = f"missing {', '.join(missing)}. For training and conversion: pip install 'orilla[desk]'"
+    _line(not missing, "desk", hint if missing else "complete: train, convert and verify work here")
+
+
+def _line(good: bool, name: str, text: str) -> None:
+    mark = click.style("ok  ", fg="green") if good else click.style("no  ", fg="yellow")
+    click.echo(f"{mark}{name:<12} {text}")

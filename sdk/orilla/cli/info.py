@@ -1,0 +1,154 @@
+"""`orilla info`: what is in a bundle or a model file, and whether it still gives the answers it was proved with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orilla.cli.console import percent, print_json, print_table, say, size
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.golden import GoldenCheck
+    from orilla_runtime.bundle.manifest import Artifact
+    from orilla_runtime.bundle.reader import Bundle
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option("--verify", is_flag=True, help="Hash every entry and run the golden inputs on this machine's engines.")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def command(model: str, verify: bool, as_json: bool) -> int:
+    """Show what MODEL holds: a bundle, a .tflite or an .onnx, ours or someone else's."""
+    from orilla_runtime.bundle.reader import is_bundle, open_bundle
+
+    if is_bundle(model):
+        with open_bundle(model) as bundle:
+            return _bundle(bundle, verify, as_json)
+    if verify:
+        raise click.UsageError("--verify needs a bundle: a bare model holds nothing to check it against.")
+    return _bare(model, as_json)
+
+
+def _bundle(bundle: Bundle, verify: bool, as_json: bool) -> int:
+    checks, skipped = _verify(bundle) if verify else ((), ())
+    failed = [check for check in checks if not check.passed]
+    if as_json:
+        print_json(_bundle_as_json(bundle, checks, skipped, verify))
+    else:
+        _print_bundle(bundle)
+        for check in checks:
+            verdict = click.style("ok", fg="green") if check.passed else click.style("FAILED", fg="red")
+            click.echo(f"{verdict:>6}  {check.subject}  {check.detail}")
+    for name, reason in skipped:
+        say(f"not run {name}: {reason}")
+    if failed:
+        say(f"{len(failed)} of {len(checks)} checks failed: do not use this bundle on this machine.")
+    return 1 if failed else 0
+
+
+def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, str], ...]]:
+    """Read (and so hash) every entry, then run the golden inputs on every engine that is here."""
+    from orilla_runtime.bundle.golden import self_test
+    from orilla_runtime.engines.base import EngineOptions, Session
+    from orilla_runtime.engines.selection import engine_for
+    from orilla_runtime.errors import EngineError
+
+    for entry in bundle.manifest.files:
+        bundle.read(entry.path)
+    skipped: list[tuple[str, str]] = []
+    usable: set[str] = set()
+    for artifact in bundle.manifest.artifacts:
+        try:
+            engine_for(artifact.format)
+            usable.add(artifact.path)
+        except EngineError as error:
+            skipped.append((artifact.path, error.message))
+
+    def open_session(artifact: Artifact, model: bytes) -> Session:
+        return engine_for(artifact.format).load(model, EngineOptions())
+
+    return self_test(bundle, open_session, only=usable), tuple(skipped)
+
+
+def _bundle_as_json(
+    bundle: Bundle, checks: tuple[GoldenCheck, ...], skipped: tuple[tuple[str, str], ...], verified: bool
+) -> dict[str, Any]:
+    from orilla_runtime.bundle.codec import manifest_as_json
+
+    manifest = manifest_as_json(bundle.manifest)
+    document: dict[str, Any] = {"id": bundle.id, **manifest, "labels": list(bundle.manifest.task.labels)}
+    if verified:
+        document["verify"] = {
+            "passed": all(check.passed for check in checks),
+            "checks": [
+                {
+                    "subject": check.subject,
+                    "passed": check.passed,
+                    "error": check.error,
+                    "tolerance": check.tolerance,
+                }
+                for check in checks
+            ],
+            "not_run": [{"artifact": name, "reason": reason} for name, reason in skipped],
+        }
+    return document
+
+
+def _print_bundle(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    labels = manifest.task.labels
+    shown = ", ".join(labels[:8]) + (f", … ({len(labels)} in all)" if len(labels) > 8 else "")
+    preprocess = manifest.preprocess
+    height, width = preprocess.size
+    click.echo(f"{bundle.path.name}: {manifest.task.name}, made by {manifest.created_by}")
+    click.echo(f"id          {bundle.id}")
+    click.echo(f"labels      {shown}")
+    click.echo(f"input       {width}x{height} {preprocess.channels}, {preprocess.fit}, {preprocess.interpolation}")
+    click.echo(f"self-test   {manifest.golden.kind if manifest.golden else 'none'}")
+    click.echo()
+    sizes = {entry.path: entry.bytes for entry in manifest.files}
+    columns = ("artifact", "bytes", "top-1", "agreement", "default for")
+    rows = [
+        (
+            artifact.path,
+            size(sizes[artifact.path]),
+            percent(artifact.metrics.accuracy.top1) if artifact.metrics and artifact.metrics.accuracy else "–",
+            percent(artifact.metrics.agreement) if artifact.metrics else "–",
+            ", ".join(target for target, path in manifest.defaults.items() if path == artifact.path),
+        )
+        for artifact in manifest.artifacts
+    ]
+    print_table(columns, rows, numeric=("bytes", "top-1", "agreement"))
+
+
+def _bare(path: str, as_json: bool) -> int:
+    from orilla_runtime.formats.files import read_model_file
+
+    file = read_model_file(Path(path))
+    operators = dict(sorted(file.operators.items(), key=lambda item: (-item[1], item[0])))
+    if as_json:
+        print_json(
+            {
+                "artifacts": [
+                    {
+                        "path": Path(path).name,
+                        "format": file.format,
+                        "inputs": [str(spec) for spec in file.inputs],
+                        "outputs": [str(spec) for spec in file.outputs],
+                    }
+                ],
+                "labels": None if file.labels is None else list(file.labels),
+                "preprocess": None,
+                "operators": operators,
+                "metadata": dict(file.metadata),
+            }
+        )
+        return 0
+    click.echo(f"{Path(path).name}: {file.format}, {size(Path(path).stat().st_size)} bytes")
+    click.echo(f"inputs      {'; '.join(map(str, file.inputs))}")
+    click.echo(f"outputs     {'; '.join(map(str, file.outputs))}")
+    click.echo(f"operators   {', '.join(f'{name} {count}' for name, count in operators.items())}")
+    click.echo(f"labels      {'none inside' if file.labels is None else f'{len(file.labels)} inside'}")
+    return 0

@@ -1,0 +1,41 @@
+"""The options that say how a model is opened; shared by `run`, `evaluate` and `benchmark`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not one number, or three with commas.", context, parameter) from None
+
+
+_OPTIONS = (
+    click.option("--engine", default="auto", show_default=True, help="litert, onnxruntime, or auto."),
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, …; one that is named must be there."),
+    click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU that this process may use."),
+    click.option("--labels", type=click.Path(), help="Bare models: a text file, one class name a line."),
+    click.option("--mean", callback=_numbers, help="Bare models: (pixel - mean) / std, one number or three: 127.5"),
+    click.option("--std", callback=_numbers, help="Bare models: see --mean."),
+    click.option("--channels", type=click.Choice(["rgb", "bgr", "grey"]), help="Bare models: colour order."),
+    click.option("--label-offset", type=click.IntRange(min=0), help="Bare models: leading outputs without a label."),
+    click.option("--output", type=click.Choice(["probabilities", "logits"]), help="Bare models: what the scores are."),
+    click.option("--fit", type=click.Choice(["stretch", "crop", "letterbox"]), help="Bare models: how a picture fits."),
+    click.option("--crop-fraction", type=float, help="Bare models: share of the centre that --fit crop takes."),
+)
+
+
+def model_options(function: F) -> F:
+    """Add the options to a command; they arrive as keyword arguments that `orilla_runtime.model.load` takes."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function

@@ -1,0 +1,68 @@
+"""`orilla.convert`: from a Keras model, or the name of a pretrained one, to a verified bundle."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, PRECISIONS, Recipe
+from orilla_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from orilla_converters.conversion import ConversionResult
+
+
+def convert(
+    model: str | Path,
+    *,
+    data: str | Path,
+    output: str | Path,
+    formats: Sequence[str] = FORMATS,
+    precisions: Sequence[str] = PRECISIONS,
+    calibration: int = DEFAULT_CALIBRATION,
+    **options: Any,
+) -> ConversionResult:
+    """Convert, prove every artifact against the Keras model, and write a bundle.
+
+    Args:
+        model: a `.keras` file, or the name of a pretrained model (`efficientnet_lite0`).
+        data: a folder with a subfolder a class, a CSV, or a folder of pictures without labels.
+        output: the bundle, `NAME.orilla`; it is there whole or not at all.
+        formats, precisions: every combination becomes an artifact.
+        calibration: how many pictures int8 artifacts are calibrated on; the others judge.
+        options: `max_drop`, `seed`, `golden`, `labels`, … as `orilla_converters.conversion.convert` takes them.
+
+    Raises:
+        GateError: an artifact is worse than its gate allows; no bundle was written.
+        ConversionError: a converter failed. DataError: the pictures do not fit the model.
+    """
+    from orilla_converters.conversion import convert as convert_file
+
+    if not formats or not precisions:
+        raise UsageError("No artifact to make.", "Give at least one format and one precision.")
+    recipes = [Recipe(format_, precision, calibration) for format_ in formats for precision in precisions]
+    if not is_pretrained(model):
+        return convert_file(model, data=data, output=output, recipes=recipes, calibration=calibration, **options)
+    with tempfile.TemporaryDirectory(prefix="orilla-") as folder:
+        file = Path(folder) / f"{model}.keras"
+        save_pretrained(str(model), file)
+        return convert_file(file, data=data, output=output, recipes=recipes, calibration=calibration, **options)
+
+
+def is_pretrained(model: str | Path) -> bool:
+    """True for a name of a pretrained model that no file of that name hides."""
+    from orilla.models.zoo import PRETRAINED
+
+    return str(model) in PRETRAINED and not Path(model).exists()
+
+
+def save_pretrained(name: str, path: Path) -> None:
+    """Write the pretrained model with its labels and preprocessing as a `.keras` file.
+
+    It happens in a process of its own: TensorFlow stays out of this one, and its noise off the screen.
+    """
+    from orilla_converters.worker import call
+
+    call("orilla.models.zoo:write_pretrained", {"name": name, "path": str(path)}, what=f"building {name}")
