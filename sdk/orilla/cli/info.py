@@ -11,8 +11,9 @@ from orilla.cli.console import percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.golden import GoldenCheck
-    from orilla_runtime.bundle.manifest import Artifact
     from orilla_runtime.bundle.reader import Bundle
+
+    from orilla_runtime.bundle.manifest import Artifact
 
 
 @click.command()
@@ -51,8 +52,9 @@ def _bundle(bundle: Bundle, verify: bool, as_json: bool) -> int:
 def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, str], ...]]:
     """Read (and so hash) every entry, then run the golden inputs on every engine that is here."""
     from orilla_runtime.bundle.golden import self_test
-    from orilla_runtime.engines.base import EngineOptions, Session
     from orilla_runtime.engines.selection import engine_for
+
+    from orilla_runtime.engines.base import EngineOptions, Session
     from orilla_runtime.errors import EngineError
 
     for entry in bundle.manifest.files:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from orilla_runtime.bundle.manifest import Accuracy, Artifact
 from orilla_runtime.bundle.reader import is_bundle, open_bundle
 from orilla_runtime.engines.selection import engine_for
-from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
-from orilla_runtime.labelled import LabelledImages, read_labelled
 from orilla_runtime.labelled.scores import agreement, top1
 from orilla_runtime.model import Model, load
-from orilla_runtime.preprocess import Preprocessor
 from orilla_runtime.sources.picture import read_picture
+
+from orilla_runtime.bundle.manifest import Accuracy, Artifact
+from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
+from orilla_runtime.labelled import LabelledImages, read_labelled
+from orilla_runtime.preprocess import Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,7 +51,8 @@ class ArtifactEvaluation:
 class Evaluation:
     """The result of `evaluate`.
 
-    `skipped` names artifacts that no engine here can run, and why; `failed` the pictures that could not be read, and why.
+    `skipped` names artifacts that no engine here can run, and `failed` pictures that could not be read, each with the
+    reason.
     """
 
     labels: tuple[str, ...]
@@ -86,16 +87,17 @@ def evaluate(
     if Path(model).suffix == ".keras":
         return _evaluate_keras(Path(model), pictures, progress)
     with ExitStack() as stack:
-        models, skipped = _open(model, artifact, load_options)
+        models, skipped = open_artifacts(model, artifact, load_options)
         for opened in models:
             stack.enter_context(opened)
         aligned = _aligned(models[0], pictures)
         return replace(_run(models, aligned, progress), skipped=skipped)
 
 
-def _open(
+def open_artifacts(
     path: str | Path, artifact: str | None, options: dict[str, Any]
 ) -> tuple[list[Model], tuple[tuple[str, str], ...]]:
+    """Open a bare model, or all artifacts of a bundle that an engine here runs; and what was skipped, with the reason."""
     if not is_bundle(path):
         return [load(path, **options)], ()
     with open_bundle(path) as bundle:
