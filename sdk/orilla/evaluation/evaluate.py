@@ -97,7 +97,7 @@ def evaluate(
 def open_artifacts(
     path: str | Path, artifact: str | None, options: dict[str, Any]
 ) -> tuple[list[Model], tuple[tuple[str, str], ...]]:
-    """Open a bare model, or all artifacts of a bundle that an engine here runs; and what was skipped, with the reason."""
+    """A bare model, or all artifacts of a bundle that an engine here runs; and what was skipped, with the reason."""
     if not is_bundle(path):
         return [load(path, **options)], ()
     with open_bundle(path) as bundle:
