@@ -19,7 +19,8 @@ def replaced(target: Path) -> Iterator[Path]:
     Raises:
         SinkError: the folder is missing, cannot be written to, or the disk is full.
     """
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    # The suffix stays: writers of videos and models choose the format by it.
+    part = target.with_name(f".{secrets.token_hex(8)}.part{target.suffix}")
     try:
         if not target.parent.is_dir():
             raise SinkError(f"{target}: there is no folder {target.parent}.", "Make the folder first.")
