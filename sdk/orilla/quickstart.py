@@ -1,0 +1,160 @@
+"""The quickstart: the whole way on real handwritten digits, in a few minutes and without a download.
+
+pictures → training → conversion → proof → files and a video through the runtime → one table and one page.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orilla_runtime.bundle.manifest import Accuracy
+from orilla_runtime.errors import UsageError
+
+IMAGE_SIZE = 16
+ANNOTATED_PICTURES = 24
+VIDEO_DIGITS = 12
+MARKER = ".orilla-quickstart"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; `speedup` is how many times faster than a `tf.function` of the Keras model."""
+
+    artifact: str
+    bytes: int
+    accuracy: Accuracy
+    agreement: float
+    milliseconds: float
+    speedup: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuickstartResult:
+    """What was made. `keras_milliseconds` is one call of a `tf.function` of the Keras model, batch of one."""
+
+    rows: tuple[Row, ...]
+    keras_milliseconds: float
+    bundle: Path
+    report: Path
+    results: Path
+    annotated: Path
+    video: Path
+
+
+def quickstart(
+    folder: str | Path, *, seed: int = 0, say: Callable[[str], None] | None = None
+) -> QuickstartResult:
+    """Train, convert, prove and run a digit classifier in `folder`.
+
+    A folder that an earlier quickstart made is emptied first; any other folder must be empty or missing.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    from orilla_converters.keras_card import read_card
+    from orilla_converters.latency import measure_latency
+
+    import orilla
+    from orilla.data.digits import write_digits, write_video
+
+    say = say or _silent
+    root = _empty_folder(Path(folder))
+    model, bundle = root / "digits.keras", root / "digits.orilla"
+
+    count = write_digits(root / "digits")
+    say(f"1/5  {count} handwritten digits in {root / 'digits'}")
+    trained = orilla.train(root / "digits", output=model, image_size=IMAGE_SIZE, seed=seed)
+    say(f"2/5  trained {model.name}: {trained.summary}")
+    orilla.convert(model, data=root / "digits", output=bundle, seed=seed, jobs=2)
+    say(f"3/5  {bundle.name}: every artifact proved against the Keras model on pictures it never saw")
+    card = read_card(model)
+    assert card is not None
+    held_out = [root / "digits" / path for path in card.training["split"]["test"]]
+    keras_ms, artifact_ms = measure_latency(model, bundle, held_out[0])
+    say("4/5  measured, in interleaved rounds, against a tf.function of the Keras model")
+    write_video(held_out[:VIDEO_DIGITS], root / "digits.avi")
+    result = _summary(root, bundle, keras_ms, artifact_ms)
+    _run_on_files(bundle, held_out, result)
+    say(f"5/5  ran {len(held_out)} held-out pictures and a video of {VIDEO_DIGITS} digits through the runtime")
+    _write_report(result, held_out)
+    return result
+
+
+def _silent(_line: str) -> None:
+    """Says nothing."""
+
+
+def _empty_folder(root: Path) -> Path:
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file.", "Give the name of a folder.")
+    if root.is_dir() and any(root.iterdir()):
+        if not (root / MARKER).is_file():
+            raise UsageError(f"{root} is not empty.", "Give another folder: the quickstart deletes nothing of yours.")
+        shutil.rmtree(root)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARKER).write_text("This folder was made by `orilla quickstart`, which empties it when it runs again.\n")
+    return root
+
+
+def _summary(root: Path, bundle: Path, keras_ms: float, artifact_ms: dict[str, float]) -> QuickstartResult:
+    from orilla_runtime.bundle.reader import open_bundle
+
+    with open_bundle(bundle) as opened:
+        manifest = opened.manifest
+    sizes = {entry.path: entry.bytes for entry in manifest.files}
+    rows = []
+    for artifact in manifest.artifacts:
+        assert artifact.metrics is not None
+        assert artifact.metrics.accuracy is not None
+        spent = artifact_ms[artifact.path]
+        rows.append(
+            Row(
+                artifact=artifact.path,
+                bytes=sizes[artifact.path],
+                accuracy=artifact.metrics.accuracy,
+                agreement=artifact.metrics.agreement,
+                milliseconds=spent,
+                speedup=keras_ms / spent,
+            )
+        )
+    return QuickstartResult(
+        rows=tuple(rows),
+        keras_milliseconds=keras_ms,
+        bundle=bundle,
+        report=root / "report.html",
+        results=root / "results.jsonl",
+        annotated=root / "annotated",
+        video=root / "annotated.avi",
+    )
+
+
+def _run_on_files(bundle: Path, held_out: list[Path], result: QuickstartResult) -> None:
+    """The device's part: the same loop that `orilla run` is."""
+    from orilla_runtime.model import load
+    from orilla_runtime.pipeline import Pipeline
+    from orilla_runtime.sinks.annotated import AnnotatedSink
+    from orilla_runtime.sinks.jsonl import JsonlSink
+    from orilla_runtime.sources.registry import open_source
+
+    def run(sources: list[Any], sinks: list[Any]) -> None:
+        for _ in Pipeline(model, [open_source(source) for source in sources], sinks):
+            pass
+
+    with load(bundle) as model:
+        run(list(held_out), [JsonlSink(result.results)])
+        run(list(held_out[:ANNOTATED_PICTURES]), [AnnotatedSink(result.annotated)])
+        run([bundle.parent / "digits.avi"], [AnnotatedSink(result.video)])
+
+
+def _write_report(result: QuickstartResult, held_out: list[Path]) -> None:
+    from orilla.evaluation.report.quickstart import render
+    from orilla_runtime.files import replaced
+
+    found = [json.loads(line) for line in result.results.read_text(encoding="utf-8").splitlines()]
+    with replaced(result.report) as part:
+        part.write_text(render(result, held_out, found), encoding="utf-8")
