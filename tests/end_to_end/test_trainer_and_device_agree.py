@@ -1,4 +1,4 @@
-"""What the model saw in training is what it sees on the device: the same top-1 for every picture, however it is stored."""
+"""What the model saw in training is what it sees on the device: the same top-1 for every picture of an odd folder."""
 
 from __future__ import annotations
 
