@@ -1,4 +1,7 @@
-"""The manifest of a bundle, as data. `docs/bundle.md` is its specification."""
+"""The manifest of a bundle, as data. `docs/bundle.md` is its specification, `codec.py` its JSON.
+
+Every field is a key of the JSON; a new field is a new key, which readers of today refuse by its name.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,10 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class GoldenOutput:
-    """An artifact's outputs for the golden inputs (`path`, an .npy) and how far another kernel may be from them."""
+    """An artifact's outputs for the golden inputs and how far another kernel may be from them.
+
+    `path`: .npy, float32 [n, …], real numbers (a quantized output is dequantized). `tolerance`: max abs difference.
+    """
 
     artifact: str
     path: str
@@ -91,9 +97,9 @@ class GoldenOutput:
 class Golden:
     """The self-test. `kind` is `real` or `drawn`.
 
-    `inputs`: .npy, uint8 [n, height, width, depth], the tensors before any scaling. `picture`: a full-size PNG or
-    JPEG, and
-    `tensor`: the .npy that `Preprocess` must make of it, within `picture_tolerance` levels.
+    `inputs`: .npy, uint8 [n, height, width, depth], the tensors before any scaling. `picture`: a full-size PNG, and
+    `tensor`: the .npy, uint8 [1, height, width, depth], that `Preprocess` must make of it before any scaling, within
+    `picture_tolerance` levels.
     """
 
     kind: str
@@ -118,8 +124,7 @@ class Manifest:
     """Everything that a bundle says of itself.
 
     `defaults` names the artifact for a target (`tflite`, `onnx`). `training` and `extra` are plain JSON objects:
-    enough to
-    repeat the training; and free, bounded and ignored.
+    enough to repeat the training; and free, bounded and ignored.
     """
 
     name: str
