@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_runtime.sources.address import masked
+
 Image = NDArray[np.uint8]
 """A picture: uint8, BGR, height x width x 3, contiguous."""
 
@@ -43,6 +45,11 @@ class Failure:
     source: str
     index: int
     error: str
+
+    def __post_init__(self) -> None:
+        # Here, so that no source can forget it.
+        object.__setattr__(self, "source", masked(self.source))
+        object.__setattr__(self, "error", masked(self.error))
 
 
 class Source(Protocol):
