@@ -1,6 +1,6 @@
 """Writes the one-operator models that `engines/*.availability()` runs. Needs flatbuffers, ai-edge-litert and onnx.
 
-    python tools/make_probes.py runtime/orilla_runtime/engines/probes
+python tools/make_probes.py runtime/orilla_runtime/engines/probes
 """
 
 from __future__ import annotations

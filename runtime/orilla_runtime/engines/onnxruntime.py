@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import re
 from importlib.resources import files
@@ -137,7 +136,7 @@ def _open(runtime: Any, model: bytes, settings: Any, provider: Provider, file: O
         raise _refused(runtime, error, file) from error
     if provider.provider not in session.get_providers():
         raise EngineError(
-            f"ONNX Runtime {runtime.__version__} carries {provider.device}, but the device or its libraries are not there.",
+            f"ONNX Runtime carries {provider.device}, but this machine lacks the device or its libraries.",
             "Look at its driver and libraries, or use --device cpu.",
         )
     return session

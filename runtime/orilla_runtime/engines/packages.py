@@ -8,9 +8,7 @@ from types import ModuleType
 from orilla_runtime.errors import EngineError
 
 
-def import_engine(
-    engine: str, modules: tuple[tuple[str, str], ...], install: str
-) -> tuple[str, ModuleType]:
+def import_engine(engine: str, modules: tuple[tuple[str, str], ...], install: str) -> tuple[str, ModuleType]:
     """The first of `modules` (module, package) that is installed.
 
     Raises:

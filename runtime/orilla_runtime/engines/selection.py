@@ -7,7 +7,7 @@ from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.engines.registry import engines
 from orilla_runtime.errors import EngineError, UsageError
 
-__all__ = ["engine_for", "formats_that_run", "usable_cpus"]
+__all__ = ["engine_for", "usable_cpus"]
 
 
 def engine_for(format: str, name: str = "auto") -> Engine:  # noqa: A002
@@ -40,10 +40,3 @@ def engine_for(format: str, name: str = "auto") -> Engine:  # noqa: A002
             return engine
         reasons.append((state.reason, state.remedy))
     raise EngineError(*reasons[0])
-
-
-def formats_that_run() -> frozenset[str]:
-    """The formats for which an engine works here."""
-    return frozenset(
-        format for engine in engines().values() if engine.availability().devices for format in engine.formats
-    )

@@ -30,7 +30,7 @@ class ModelFile:
     normalization: what the file says its float input takes.
     output: `probabilities` or `logits` where the file says so itself.
     signatures: their names (TFLite).
-    opsets, ir_version: the operator sets by domain, `""` being ONNX's own, and the version of the file's grammar (ONNX).
+    opsets, ir_version: of ONNX: the operator sets by domain, `""` being its own, and the version of the file's grammar.
     least_runtime: the oldest TFLite runtime that knows the operators, as the converter wrote it.
     metadata: every other text entry.
     """

@@ -25,7 +25,7 @@ def sniff_format(data: bytes) -> str | None:
     return "onnx" if looks_like_onnx(data) else None
 
 
-def read_model_file(data: bytes, name: str = "the model") -> ModelFile:
+def read_model(data: bytes, name: str = "the model") -> ModelFile:
     """What a .tflite or .onnx file says of itself.
 
     Raises:

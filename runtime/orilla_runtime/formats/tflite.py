@@ -71,7 +71,7 @@ class TFLiteFile:
         if len(self.signatures) > 1:
             raise ModelError(
                 f"The model has {len(self.signatures)} signatures ({names}), and none was chosen.",
-                "Orilla runs one of them through EngineOptions(signature=NAME); a file with one signature needs none.",
+                f"Choose one: orilla.load(…, signature='{self.signatures[0].name}').",
             )
         return self.signatures[0] if self.signatures else self.graph
 

@@ -1,0 +1,184 @@
+"""A loaded model: an artifact with its session, the way from a picture to its input, and the task that reads it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla_runtime.bundle.reader import Bundle, is_bundle
+from orilla_runtime.engines.base import EngineOptions, Session
+from orilla_runtime.errors import UsageError
+from orilla_runtime.loading import Opened, open_bare, open_bundled
+from orilla_runtime.preprocess import Preprocess, Preprocessor
+from orilla_runtime.sinks.base import Timing
+from orilla_runtime.tasks.classification import ClassificationTask
+from orilla_runtime.tasks.fitting import FitOptions
+from orilla_runtime.tasks.raw import RawTask
+
+TASKS = ("classification", "raw")
+
+
+class Model:
+    """What `load` returns. Calls from several threads are safe; they run one after the other.
+
+    Attributes:
+        path: the file that was loaded.
+        artifact: the artifact's path in the bundle, or the bare model's file name.
+        bundle, bundle_id: the open bundle and its id; None for a bare model.
+        format, precision: of the artifact (`tflite`, `int8`); a bare model has no precision.
+        engine: what runs it, `litert/cpu`.
+        labels: class names in class order; empty for the raw task.
+        preprocess: how a picture becomes the input tensor; None for the raw task.
+        task, session: what decodes the outputs, and what runs the artifact.
+    """
+
+    def __init__(self, opened: Opened) -> None:
+        self.path: Path = opened.path
+        self.artifact: str = opened.artifact
+        self.bundle: Bundle | None = opened.bundle
+        self.bundle_id: str | None = opened.bundle.id if opened.bundle else None
+        self.format: str = opened.format
+        self.precision: str | None = opened.precision
+        self.session: Session = opened.session
+        self.engine: str = f"{opened.engine}/{opened.session.device}"
+        self.task: ClassificationTask | RawTask = opened.task
+        self.preprocess: Preprocess | None = opened.preprocess
+        self._preprocessor = Preprocessor(opened.preprocess) if opened.preprocess else None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names in class order."""
+        return self.task.labels if isinstance(self.task, ClassificationTask) else ()
+
+    def __call__(self, *inputs: NDArray[Any]) -> Any:
+        """One picture (uint8, BGR, height x width x 3) to a `Classification`; raw: the input tensors to `RawOutputs`.
+
+        Raises:
+            SourceError: not a uint8 picture.
+            UsageError: wrong tensors (raw), or the model was closed.
+            ModelError: the engine failed, or the scores are not finite.
+        """
+        return self.process(*inputs)[0]
+
+    def process(self, *inputs: NDArray[Any]) -> tuple[Any, Timing]:
+        """As a call, with what each step cost; `decode` is 0, since the picture is there already."""
+        with self._lock:
+            self._require_open()
+            start = time.perf_counter_ns()
+            tensors = self._tensors(inputs)
+            prepared = time.perf_counter_ns()
+            outputs = self.session.run(*tensors)
+            inferred = time.perf_counter_ns()
+            result = self.task.decode(outputs, self.session.outputs)
+            done = time.perf_counter_ns()
+        return result, Timing(0.0, (prepared - start) / 1e6, (inferred - prepared) / 1e6, (done - inferred) / 1e6)
+
+    def scores(self, tensor: NDArray[Any]) -> NDArray[np.float32]:
+        """Probabilities of one prepared input tensor (batch of one), float32 [classes].
+
+        Raises:
+            UsageError: a tensor of another shape or dtype, a model without classes, or one that was closed.
+        """
+        with self._lock:
+            self._require_open()
+            if not isinstance(self.task, ClassificationTask):
+                raise UsageError(f"{self.path.name} was loaded with task='raw' and has no class scores.")
+            return self.task.scores(self.session.run(tensor), self.session.outputs)
+
+    def _tensors(self, inputs: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+        if self._preprocessor is None:
+            return inputs
+        if len(inputs) != 1:
+            raise UsageError(f"The model takes one picture at a time, not {len(inputs)}.", "Call it for each picture.")
+        return (self._preprocessor(inputs[0]),)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError(f"{self.path.name} was closed.", "Load the model again.")
+
+    def close(self) -> None:
+        """Release the engine and the file; may be called twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self.session.close()
+                if self.bundle is not None:
+                    self.bundle.close()
+
+    def __enter__(self) -> Model:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def load(
+    path: str | Path,
+    *,
+    artifact: str | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    top: int = 5,
+    task: str | None = None,
+    expected_id: str | None = None,
+    signature: str | None = None,
+    labels: str | Path | Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    channels: str | None = None,
+    label_offset: int | None = None,
+    output: str | None = None,
+    fit: str | None = None,
+    crop_fraction: float | None = None,
+) -> Model:
+    """Open a bundle, or a bare `.tflite` or `.onnx` model.
+
+    Args:
+        path: of the file; what it is, its content says.
+        artifact: of a bundle: a path, a file name or `format:precision`; by default the bundle's for an engine that
+            works here.
+        engine: `litert`, `onnxruntime`, another that is installed, or `auto`.
+        device: `auto`, or a device of the engine; one that is named and not there is an error.
+        threads: by default every CPU that this process may use.
+        top: how many classes a result holds, 1 or more.
+        task: `classification` (what is tried by default) or `raw`: tensors in, tensors out.
+        expected_id: of a bundle: its id, as noted when it was made.
+        signature: of a bare TFLite file with several.
+        labels, mean, std, channels, label_offset, output, fit, crop_fraction: of a bare model, where the file does
+            not say them itself: see `FitOptions`.
+
+    Raises:
+        BundleError: not exactly what Orilla wrote; `fault` names it.
+        ModelError: a file that no engine opens, or that no task fits, or that does not say what it needs.
+        EngineError: no engine works here, or not the device that was asked for.
+        UsageError: options that do not fit together.
+    """
+    path = Path(path)
+    if task is not None and task not in TASKS:
+        raise UsageError(f"task={task!r} is not known.", f"Use {' or '.join(TASKS)}.")
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise UsageError(f"top={top!r} is not possible.", "Give 1 or more.")
+    raw = task == "raw"
+    options = EngineOptions(device=device, threads=threads, signature=signature)
+    said = FitOptions(labels, mean, std, channels, label_offset, output, fit, crop_fraction)
+    if is_bundle(path):
+        given = said.given() + (("signature",) if signature is not None else ())
+        if given:
+            raise UsageError(f"{path.name} says these itself: {', '.join(given)}.", "Leave them out for a bundle.")
+        return Model(open_bundled(path, artifact, engine, options, top=top, raw=raw, expected_id=expected_id))
+    for name, value in (("artifact", artifact), ("expected_id", expected_id)):
+        if value is not None:
+            raise UsageError(f"{path.name} is no bundle, so {name} has no meaning.", "Leave it out, or give a bundle.")
+    return Model(open_bare(path, engine, options, None if raw else said, top=top))
