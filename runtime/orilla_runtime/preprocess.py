@@ -17,7 +17,7 @@ from orilla_runtime.errors import SourceError, UsageError
 
 Fit = Literal["stretch", "crop", "letterbox"]
 Channels = Literal["rgb", "bgr", "grey"]
-Interpolation = Literal["halving", "area", "linear"]
+Interpolation = Literal["area", "linear"]
 Layout = Literal["NHWC", "NCHW"]
 DType = Literal["uint8", "int8", "float32", "float16"]
 
@@ -31,10 +31,9 @@ class Preprocess:
         whole picture and fills the rest with `pad`.
     crop_fraction: share of the largest centre crop that `crop` takes, 0 to 1 (ImageNet's evaluation takes 0.875).
     channels: order of the tensor's channels; `grey` has one.
-    interpolation: `halving` is exact 2x2 means while the picture is at least twice the target, then bilinear (no
-        aliasing, a tenth of the cost of `area`); `area` is OpenCV's INTER_AREA; `linear` aliases and is there for
-        models
-        that were trained so. Enlarging is bilinear in all three.
+    interpolation: how a picture is made smaller. `area` is the mean of the pixels that each output pixel covers
+        (OpenCV's INTER_AREA, on each side that shrinks) and does not alias; `linear` aliases and is there for models
+        that were trained so. Enlarging is bilinear in both.
     dtype, layout: of the tensor. Artifacts made by Orilla take uint8 NHWC.
     scale, offset: `stored = pixel * scale + offset` with pixels of 0..255: one value, or one a channel. Integer
         dtypes are rounded and clipped.
@@ -45,7 +44,7 @@ class Preprocess:
     crop_fraction: float = 1.0
     pad: int = 0
     channels: Channels = "rgb"
-    interpolation: Interpolation = "halving"
+    interpolation: Interpolation = "area"
     dtype: DType = "uint8"
     layout: Layout = "NHWC"
     scale: tuple[float, ...] = (1.0,)
@@ -176,30 +175,21 @@ class Preprocessor:
 def _resize(
     image: NDArray[np.uint8], size: tuple[int, int], method: Interpolation, out: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
-    height, width = size
-    if method == "halving":
-        while image.shape[0] >= 2 * height and image.shape[1] >= 2 * width:
-            # INTER_AREA by exactly 2 is OpenCV's fast path; an odd last row or column is left out of the mean.
-            rows, columns = image.shape[0] // 2, image.shape[1] // 2
-            image = _uint8(cv2.resize(image[: rows * 2, : columns * 2], (columns, rows), interpolation=cv2.INTER_AREA))
+    """Resize into `out`, or into a new array; a picture that has the size already is given back as it is.
+
+    OpenCV's INTER_AREA is bilinear on both sides as soon as one is enlarged, so a strip of 12000x20 would alias: the
+    sides that shrink come first, by area, then the others.
+    """
     if image.shape[:2] == size:
         return image
-    if method != "linear":
-        image = _shrink_each_side(image, size, at_least=2.0 if method == "halving" else 1.0)
+    height, width = size
+    if method == "area":
+        rows, columns = min(image.shape[0], height), min(image.shape[1], width)
+        if (rows, columns) == size:
+            return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_AREA))
+        if (rows, columns) != image.shape[:2]:
+            image = _uint8(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA))
     return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_LINEAR))
-
-
-def _shrink_each_side(image: NDArray[np.uint8], size: tuple[int, int], at_least: float) -> NDArray[np.uint8]:
-    """Shrink by area the sides that are `at_least` times too long.
-
-    OpenCV's INTER_AREA is bilinear on both sides as soon as one is enlarged, so a strip of 12000x20 would alias.
-    """
-    rows, columns = image.shape[:2]
-    height = size[0] if rows >= at_least * size[0] else rows
-    width = size[1] if columns >= at_least * size[1] else columns
-    if (height, width) == (rows, columns):
-        return image
-    return _uint8(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _tables(preprocess: Preprocess) -> tuple[NDArray[Any], ...]:
