@@ -69,7 +69,7 @@ def _columns(file: Path, header: list[str], *, labelled: bool) -> dict[str, int]
     if "path" not in columns or (labelled and len(columns) < 2):
         missing = "`path`" if "path" not in columns else "`label` or `class_id`"
         seen = ", ".join(names)[:100]
-        raise DataError(f"{file} has no column {missing} (its header: {seen or 'none'}).", _HEADER)
+        raise DataError(f"{file} has no column {missing} (its header: {seen!r}).", _HEADER)
     for name in columns:
         if names.count(name) > 1:
             raise DataError(f"{file} has the column `{name}` twice.", "Leave one of them.")
@@ -83,7 +83,7 @@ def _row(file: Path, line: int, cells: list[str], columns: dict[str, int]) -> _R
         value = cells[columns[name]].strip() if columns[name] < len(cells) else ""
         if not value:
             raise DataError(f"{file}, line {line}: no value for `{name}`.", "Complete the line or remove it.")
-        if re.search(r"[\x00-\x1f\x7f]", value):
+        if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
             raise DataError(f"{file}, line {line}: `{name}` holds a control character: {value[:60]!r}.")
         return value
 

@@ -1,0 +1,195 @@
+"""The camera's thread, on a real `cv2.VideoCapture` that reads a clip: each frame shows its own number."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from orilla_runtime.errors import SourceError
+from orilla_runtime.sources.base import Failure, Frame
+from orilla_runtime.sources.camera import CameraSource, camera_index
+from orilla_runtime.sources.options import SourceOptions
+from orilla_runtime.sources.registry import open_source
+
+
+@pytest.fixture(scope="module")
+def clip(unzipped: Callable[[str], Path]) -> str:
+    return str(unzipped("video.zip") / "counter_30fps.mp4")
+
+
+class _Paced:
+    """A capture that gives a frame only when a test says so."""
+
+    def __init__(self, clip: str) -> None:
+        self._capture = cv2.VideoCapture(clip)
+        self.permits = threading.Semaphore(0)
+        self.released = threading.Event()
+        self.settings: dict[int, float] = {}
+
+    def isOpened(self) -> bool:  # noqa: N802
+        return self._capture.isOpened()
+
+    def grab(self) -> bool:
+        self.permits.acquire()
+        return self._capture.grab()
+
+    def retrieve(self) -> tuple[bool, Any]:
+        return self._capture.retrieve()
+
+    def set(self, prop: int, value: float) -> bool:
+        self.settings[prop] = value
+        return True
+
+    def release(self) -> None:
+        self.released.set()
+        self._capture.release()
+
+
+def _number(frame: Frame) -> int:
+    grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+    return sum(int(grey[105:135, 40 * bit + 10 : 40 * bit + 30].mean() > 128) << bit for bit in range(8))
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+
+
+def test_a_slow_consumer_gets_the_newest_frame_and_the_rest_are_counted(clip: str) -> None:
+    capture = _Paced(clip)
+    source = CameraSource(0, opener=lambda: capture)
+    frames = iter(source)
+    capture.permits.release()
+    first = next(frames)
+    assert isinstance(first, Frame)
+    assert (first.index, _number(first), source.dropped) == (0, 0, 0)
+    for _ in range(10):
+        capture.permits.release()
+    _wait_for(lambda: source.dropped == 9)
+    newest = next(frames)
+    assert isinstance(newest, Frame)
+    assert (newest.index, _number(newest), source.dropped) == (10, 10, 9)
+    assert _number(first) == 0  # The first was not written over.
+    assert not newest.image.flags.writeable
+    assert newest.captured_ns > first.captured_ns
+    assert newest.pts_seconds is None
+    source.close()
+
+
+def test_captured_is_taken_plus_dropped(clip: str) -> None:
+    source = CameraSource(0, name="line 3", opener=lambda: cv2.VideoCapture(clip))
+    taken = []
+    failures = []
+    for item in source:
+        if isinstance(item, Failure):
+            failures.append(item)
+        else:
+            taken.append(_number(item))
+            assert item.index == taken[-1]
+            time.sleep(0.001)
+    assert len(taken) + source.dropped == 120
+    assert taken == sorted(set(taken))
+    assert taken[-1] == 119  # What was there when the camera was lost is still given.
+    assert [failure.error for failure in failures] == ["line 3 is lost: it gives no more pictures."]
+    assert failures[0].index == 120
+
+
+def test_close_while_a_read_hangs(clip: str) -> None:
+    capture = _Paced(clip)
+    source = CameraSource(0, opener=lambda: capture)
+    done = threading.Event()
+
+    def consume() -> None:
+        assert list(source) == []
+        done.set()
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    source.close()
+    assert done.wait(20)
+    consumer.join()
+    assert not capture.released.is_set()  # It hangs in `grab`; whoever released it now would crash it.
+    capture.permits.release()
+    assert capture.released.wait(20)
+    source.close()
+    assert list(source) == []
+
+
+def test_an_untaken_frame_counts_as_dropped_at_close(clip: str) -> None:
+    capture = _Paced(clip)
+    source = CameraSource(0, opener=lambda: capture)
+    capture.permits.release(2)
+    _wait_for(lambda: source.dropped == 1)
+    source.close()
+    assert source.dropped == 2
+    capture.permits.release()
+
+
+def test_a_silent_camera_yields_one_failure_and_ends(clip: str) -> None:
+    capture = _Paced(clip)
+    source = CameraSource(3, SourceOptions(timeout_seconds=0.05), opener=lambda: capture)
+    items = list(source)
+    assert [type(item) for item in items] == [Failure]
+    assert items[0].error == "camera 3 gave no picture for 0.05 seconds."
+    capture.permits.release()
+
+
+def test_size_and_rate_are_asked_for(clip: str) -> None:
+    capture = _Paced(clip)
+    source = CameraSource(0, SourceOptions(width=640, height=480, fps=15), opener=lambda: capture)
+    wanted = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480, cv2.CAP_PROP_FPS: 15}
+    assert capture.settings == wanted
+    source.close()
+    capture.permits.release()
+
+
+def _raise() -> Any:
+    raise RuntimeError("driver\nexploded")
+
+
+@pytest.mark.parametrize(
+    ("opener", "words"),
+    [(lambda: cv2.VideoCapture(), "camera 7 cannot be opened"), (_raise, "camera 7 failed: driver exploded")],
+)
+def test_a_camera_that_does_not_open(opener: Callable[[], Any], words: str) -> None:
+    with pytest.raises(SourceError, match=words) as caught:
+        CameraSource(7, opener=opener)
+    assert "orilla doctor" in caught.value.remedy
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device files of Linux")
+@pytest.mark.parametrize("spec", [97, "97", "/dev/video97", "/dev/v4l/by-id/usb-none", Path("/dev/video97")])
+def test_a_camera_that_is_not_there(spec: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceError, match="no such camera") as caught:
+        open_source(spec)
+    assert "97" in str(caught.value) or "usb-none" in str(caught.value)
+    assert "orilla doctor" in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_means_a_camera() -> None:
+    assert camera_index("0") == 0
+    assert camera_index("0.jpg") is None
+    assert camera_index("2024_12") is None
+    assert camera_index("-1") is None
+
+
+def test_a_path_of_digits_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done, data = cv2.imencode(".png", np.zeros((2, 3, 3), np.uint8))
+    assert done
+    Path("7").write_bytes(data.tobytes())
+    for spec in (Path("7"), "./7"):
+        (item,) = open_source(spec)
+        assert isinstance(item, Frame)
