@@ -56,7 +56,7 @@ def open_bundled(
         try:
             session = runner.load(bundle.read(artifact.path), options)
         except ModelError as error:
-            raise _shown(f"{path.name}, {artifact.path}: {error.message}", error) from error
+            raise _shown(f"{path.name}, {artifact.path}: {_continued(error.message)}", error) from error
         _require_promised(bundle, artifact, session)
     except BaseException:
         bundle.close()
@@ -84,7 +84,7 @@ def open_bare(path: Path, engine: str, options: EngineOptions, said: FitOptions 
     try:
         session = runner.load(data, options)
     except ModelError as error:
-        raise _shown(f"{path.name}: {error.message}", error) from error
+        raise _shown(f"{path.name}: {_continued(error.message)}", error) from error
     try:
         task, preprocess = _fit(file, session, said, path.name, top)
     except ModelError as error:
@@ -110,6 +110,11 @@ def _fit(
 def _shown(message: str, error: ModelError) -> ModelError:
     """The refusal of a foreign file; names out of the file must not steer a terminal."""
     return ModelError(printable(message), printable(error.remedy))
+
+
+def _continued(message: str) -> str:
+    """A sentence that goes on behind the file's name."""
+    return f"the {message[4:]}" if message.startswith("The ") else message
 
 
 def _choose(bundle: Bundle, wanted: str | None, engine: str) -> tuple[Artifact, Engine]:

@@ -143,18 +143,18 @@ def _require_known(
     labels: tuple[str, ...] | None, normalization: Normalization | None, image: ImageInput, name: str
 ) -> tuple[str, ...]:
     """The labels; refuses where these or the range of the pixels are unknown."""
-    unknown, remedies = [], []
+    unknown, options = [], []
     if labels is None:
         unknown.append("its class names")
-        remedies.append("--labels FILE (with --label-offset 1 where output 0 is a background without a label)")
+        options.append("--labels FILE")
     if normalization is None and image.is_float:
-        unknown.append("what range its pixels have")
-        remedies.append("--mean 0 --std 1 (0..255), --mean 127.5 --std 127.5 (-1..1) or --mean 0 --std 255 (0..1)")
+        unknown.append("the range of its pixels")
+        options.append("--mean 0 --std 1 (0..255), --mean 127.5 --std 127.5 (-1..1) or --mean 0 --std 255 (0..1)")
     if labels is None or unknown:
         raise ModelError(
             f"{name} does not say {' and '.join(unknown)}.",
-            f"Give {' and '.join(remedies)}; also --channels (rgb unless said) and --output. "
-            f"orilla.load('{name}', task='raw') gives its outputs without any.",
+            f"If it classifies pictures, give {' and '.join(options)} (see also --label-offset, --channels, --output); "
+            "else task='raw' gives its outputs.",
         )
     return labels
 
