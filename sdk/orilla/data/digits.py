@@ -8,6 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_runtime.files import replaced
+from orilla_runtime.sources.picture import read_picture
+
 SIDE = 64
 FRAMES_PER_DIGIT = 10
 FRAMES_PER_SECOND = 10
@@ -31,18 +34,16 @@ def write_digits(folder: Path) -> int:
 def _enlarged(image: NDArray[np.float64]) -> NDArray[np.uint8]:
     """From 8x8 values of 0..16 to a picture that a person can read."""
     grey = np.clip(image * (255 / 16), 0, 255).astype(np.uint8)
-    enlarged: NDArray[np.uint8] = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
-    return enlarged
+    return np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
 def write_video(pictures: list[Path], target: Path) -> int:
     """Write a Motion JPEG video that shows each picture for a second, and give its number of frames."""
-    part = target.with_name(f"part.{target.name}")
-    writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_SECOND, (SIDE, SIDE))
-    for picture in pictures:
-        frame = cv2.imdecode(np.fromfile(picture, np.uint8), cv2.IMREAD_COLOR)
-        for _ in range(FRAMES_PER_DIGIT):
-            writer.write(frame)
-    writer.release()
-    part.replace(target)
+    with replaced(target) as part:
+        writer = cv2.VideoWriter(str(part), cv2.VideoWriter.fourcc(*"MJPG"), FRAMES_PER_SECOND, (SIDE, SIDE))
+        for picture in pictures:
+            frame = read_picture(picture)
+            for _ in range(FRAMES_PER_DIGIT):
+                writer.write(frame)
+        writer.release()
     return len(pictures) * FRAMES_PER_DIGIT
