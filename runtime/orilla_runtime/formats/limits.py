@@ -7,10 +7,18 @@ class DamagedFileError(Exception):
     """The bytes do not follow their format. The readers turn it into a ModelError that names the file."""
 
 
+class CutFieldError(DamagedFileError):
+    """A field says that it is longer than what is left of the file."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("a field reaches beyond the end of the file")
+        self.number = number
+
+
 class Budget:
     """Bounds the work of one reading: offsets may share their target, so a small file can describe a huge one."""
 
-    def __init__(self, steps: int = 3_000_000) -> None:
+    def __init__(self, steps: int = 1_000_000) -> None:
         self._left = steps
 
     def spend(self, steps: int = 1) -> None:

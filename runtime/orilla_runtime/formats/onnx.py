@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orilla_runtime.errors import ModelError
-from orilla_runtime.formats.limits import Budget, DamagedFileError
+from orilla_runtime.formats.limits import Budget, CutFieldError, DamagedFileError
 from orilla_runtime.formats.model_file import ModelFile
 from orilla_runtime.formats.onnx_graph import Graph, own_domain, read_graph
 from orilla_runtime.formats.onnx_metadata import labels_in, normalization_in, output_in
@@ -75,9 +75,11 @@ def looks_like_onnx(data: bytes) -> bool:
             numbers.add(number)
             if number == 7 and not isinstance(value, Message):
                 return False
-    except DamagedFileError:
+    except CutFieldError as error:
         # A cut file is still an ONNX file: its reader says that it is cut.
-        pass
+        numbers.add(error.number)
+    except DamagedFileError:
+        return False
     return 7 in numbers and numbers <= _FIELDS
 
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from orilla_runtime.formats.limits import Budget, DamagedFileError
+from orilla_runtime.formats.limits import Budget, CutFieldError, DamagedFileError
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -44,13 +44,13 @@ class Message:
             elif kind == _BYTES:
                 length, at = self._varint(at)
                 if length > self.end - at:
-                    raise DamagedFileError("a field reaches beyond the end of the file")
+                    raise CutFieldError(number)
                 yield number, Message(self.data, at, at + length, self.budget)
                 at += length
             elif kind in {_FIXED64, _FIXED32}:
                 width = 8 if kind == _FIXED64 else 4
                 if width > self.end - at:
-                    raise DamagedFileError("a field reaches beyond the end of the file")
+                    raise CutFieldError(number)
                 yield number, int.from_bytes(self.data[at : at + width], "little")
                 at += width
             else:
