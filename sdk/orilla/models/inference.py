@@ -1,0 +1,19 @@
+"""A Keras model run over batches of pixels, without training's changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla.keras_backend import keras_and_tensorflow
+
+
+def outputs(model: Any, batches: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+    """For each uint8 batch [n, height, width, depth] of raw pixels, the model's output as float32 [n, …]."""
+    _, tf = keras_and_tensorflow()
+    forward = tf.function(lambda batch: model(tf.cast(batch, tf.float32), training=False), reduce_retracing=True)
+    for batch in batches:
+        yield forward(tf.constant(batch)).numpy()
