@@ -1,0 +1,96 @@
+"""Training as a person watches it: one live line on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from orilla.cli.console import escaped, percent, say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from orilla.training.progress import EpochEnd, Event
+
+
+@contextmanager
+def training_display(quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """Yields the `progress` of `orilla.train`; everything goes to standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet:
+        yield _nothing
+    elif not console.is_terminal:
+        yield _plain_line
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        with Progress(*columns, console=console, transient=True) as bars:
+            yield _Live(bars)
+
+
+class _Live:
+    """One bar for the phase that runs; a phase that has ended leaves a line."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        from orilla.training.progress import Advance, EpochEnd, Phase
+
+        match event:
+            case Phase(name, detail, total):
+                if self._task is not None:
+                    self._bars.remove_task(self._task)
+                self._bars.console.print(escaped(f"{name}: {detail}"), highlight=False)
+                self._task = self._bars.add_task(name, total=total, figures="")
+            case Advance(done) if self._task is not None:
+                self._bars.update(self._task, completed=done)
+            case EpochEnd() if self._task is not None:
+                self._bars.update(self._task, completed=event.epoch, figures=_figures(event))
+            case _:
+                line = _line(event)
+                if line:
+                    self._bars.console.print(escaped(line), highlight=False)
+
+
+def _plain_line(event: Event) -> None:
+    line = _line(event)
+    if line:
+        say(line)
+
+
+def _line(event: Event) -> str:
+    """An event as one line; empty for what would be too many lines."""
+    from orilla.training.progress import EpochEnd, Note, Phase
+
+    match event:
+        case Phase(name, detail, _):
+            return f"{name}: {detail}"
+        case Note(text):
+            return f"note: {text}"
+        case EpochEnd():
+            return f"epoch {event.epoch}/{event.epochs}: {_figures(event)}, {event.seconds:.1f} s"
+    return ""
+
+
+def _figures(end: EpochEnd) -> str:
+    return (
+        f"loss {end.loss:.3f}, right {percent(end.accuracy)}; "
+        f"validation loss {end.val_loss:.3f}, right {percent(end.val_accuracy)}"
+    )
+
+
+def _nothing(_event: Event) -> None:
+    """Shows nothing."""

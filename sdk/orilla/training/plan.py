@@ -1,0 +1,151 @@
+"""The configuration of a training, complete and checked before the first step."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from orilla.data.sample import look_at
+from orilla.data.split import TEST, VALIDATION
+from orilla.models.zoo import ModelEntry, entry_of
+from orilla_runtime.errors import SinkError, UsageError
+from orilla_runtime.labelled import LabelledImages
+from orilla_runtime.preprocess import Channels, Fit, Preprocess
+
+SUFFIX = ".keras"
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides the weights besides the pictures; it is written into the model's card.
+
+    epochs: of training; of fine-tuning where the model is transferred (0 leaves it at the new head).
+    learning_rate: the peak of training from scratch, or of fine-tuning.
+    shift: pictures move by up to this share of their sides in training.
+    validation, test: shares of each class.
+    """
+
+    model: str
+    preprocess: Preprocess
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int
+    shift: float
+    seed: int
+    validation: float
+    test: float
+
+    @property
+    def image_size(self) -> int:
+        return self.preprocess.size[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the caller asks for; None takes the model's default, which may depend on the pictures."""
+
+    model: str = "small"
+    epochs: int | None = None
+    image_size: int | None = None
+    channels: Channels | None = None
+    fit: Fit = "stretch"
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    seed: int = 0
+    validation: float = VALIDATION
+    test: float = TEST
+
+    def check(self) -> ModelEntry:
+        """The entry of the model; everything that needs no picture is checked.
+
+        Raises:
+            UsageError: a value that is not possible.
+        """
+        entry = entry_of(self.model)
+        low = 0 if entry.transfer else 1
+        _between("epochs", self.epochs, low, 100_000)
+        _between("batch_size", self.batch_size, 1, 65_536)
+        _between("image_size", self.image_size, entry.smallest, entry.largest)
+        _between("seed", self.seed, 0, MAX_SEED)
+        if self.learning_rate is not None and not 0 < self.learning_rate <= 10:
+            raise UsageError(f"learning_rate={self.learning_rate} is not possible.", "Take about 0.001.")
+        if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
+            raise UsageError(
+                f"validation={self.validation} and test={self.test} are not possible.",
+                "Both are needed to choose and to judge the model; give shares that leave something for training.",
+            )
+        if self.fit not in get_args(Fit):
+            raise UsageError(f"fit={self.fit!r} is not possible.", f"Take one of {', '.join(get_args(Fit))}.")
+        if self.channels not in {None, *entry.channels}:
+            raise UsageError(f"{self.model} does not take {self.channels} pictures.", f"Take {entry.channels[0]}.")
+        return entry
+
+    def plan(self, *, image_size: int, channels: Channels) -> Plan:
+        """The complete plan, for pictures of which `image_size` and `channels` were chosen."""
+        entry = self.check()
+        return Plan(
+            model=self.model,
+            preprocess=Preprocess((image_size, image_size), fit=self.fit, channels=channels),
+            epochs=entry.epochs if self.epochs is None else self.epochs,
+            batch_size=self.batch_size or entry.batch_size,
+            learning_rate=self.learning_rate or entry.learning_rate,
+            patience=entry.patience,
+            shift=entry.shift,
+            seed=self.seed,
+            validation=self.validation,
+            test=self.test,
+        )
+
+
+def plan_for(wishes: Wishes, images: LabelledImages) -> Plan:
+    """The plan for these pictures of training; a model from scratch takes its size and colours from some of them.
+
+    Raises:
+        UsageError: a wish that is not possible.
+    """
+    entry = wishes.check()
+    image_size, channels = wishes.image_size, wishes.channels
+    if not entry.transfer and (image_size is None or channels is None):
+        sample = look_at(images)
+        if sample is not None:
+            side = min(max(sample.short_side, entry.smallest), entry.image_size)
+            image_size = image_size or side
+            channels = channels or ("grey" if sample.grey else "rgb")
+    return wishes.plan(image_size=image_size or entry.image_size, channels=channels or entry.channels[0])
+
+
+def _between(name: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and (type(value) is not int or not low <= value <= high):
+        raise UsageError(f"{name}={value!r} is not possible.", f"Take {low} to {high}.")
+
+
+def check_output(output: str | Path, needed_bytes: int = 0) -> Path:
+    """The path of the model to write; a folder that cannot take it is found before the work, not after.
+
+    Raises:
+        UsageError: another suffix than `.keras`.
+        SinkError: the folder is missing, cannot be written to, or has no room.
+    """
+    path = Path(output)
+    if path.suffix != SUFFIX:
+        raise UsageError(f"{path}: a Keras model is a {SUFFIX} file.", f"Name it {path.stem or 'model'}{SUFFIX}.")
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder.", "Give the name of a file.")
+    if not path.parent.is_dir():
+        raise SinkError(f"{path}: there is no folder {path.parent}.", "Make the folder first.")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise SinkError(f"{path}: {error.strerror or error}.", "Write to another place, or free space.") from error
+    if free < needed_bytes:
+        raise SinkError(
+            f"{path}: the model needs {needed_bytes >> 10} KiB, and {free >> 10} KiB are free.",
+            "Write to another place, or free space.",
+        )
+    return path

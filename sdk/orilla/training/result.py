@@ -1,0 +1,79 @@
+"""What a training gives back, and what it writes into the model's card."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from orilla.data.split import Split
+from orilla.training.plan import Plan
+from orilla.training.progress import EpochEnd
+from orilla_converters.keras_card import KerasCard
+from orilla_runtime.bundle.manifest import Accuracy
+
+_PACKAGES = ("orilla", "tensorflow", "keras", "numpy", "opencv-python-headless", "opencv-python")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """A trained model: `path` is the `.keras` file and `card` what stands in it.
+
+    history: every epoch of every phase, in its order. best: the epoch whose weights were kept, by validation.
+    test: top-1 on the pictures that neither training nor the choice of the best epoch has seen. seconds: of it all.
+    notes: what the user should know.
+    """
+
+    path: Path
+    card: KerasCard
+    history: tuple[EpochEnd, ...]
+    best: EpochEnd
+    test: Accuracy
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The result in half a line."""
+        return (
+            f"{self.test.top1:.1%} of {self.test.n} held-out pictures right "
+            f"({self.test.low:.1%} to {self.test.high:.1%}), "
+            f"best epoch {self.best.epoch} of {self.best.epochs} ({self.best.phase}), {self.seconds:.0f} s"
+        )
+
+
+def training_record(
+    *, plan: Plan, data_digest: str, split: Split, history: Sequence[EpochEnd], best: EpochEnd, test: Accuracy
+) -> dict[str, Any]:
+    """Enough to repeat the training, as plain JSON. Nothing in it depends on the clock."""
+    return {
+        "data_digest": data_digest,
+        "split": {name: list(part) for name, part in asdict(split).items()},
+        "split_digest": split.digest(),
+        "seed": plan.seed,
+        "recipe": {name: value for name, value in asdict(plan).items() if name != "preprocess"},
+        "versions": _versions(),
+        "history": [_without_seconds(epoch) for epoch in history],
+        "best": _without_seconds(best),
+        "test": asdict(test),
+    }
+
+
+def _without_seconds(epoch: EpochEnd) -> dict[str, Any]:
+    return {name: value for name, value in asdict(epoch).items() if name != "seconds"}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    # oneDNN changes the last bits of every sum.
+    found["onednn"] = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default")
+    return found
