@@ -49,15 +49,22 @@ class Counts:
     dropped: int = 0
 
 
+class StopRun(Exception):  # noqa: N818 - no error: a wish
+    """Raised by a sink's `write` to end the run in good order: its window was closed, the reader of its pipe went away.
+
+    The record counts as written, and every other sink gets it too.
+    """
+
+
 class Sink(Protocol):
     """Takes every record in order; entry point group `orilla.sinks`."""
 
     def write(self, record: Record) -> None:
-        """Take one record. Raises SinkError where it cannot be written."""
+        """Take one record. Raises SinkError where it cannot be written, StopRun to end the run."""
         ...
 
     def finish(self, counts: Counts) -> None:
-        """The run ended by itself or was stopped; called once, before `close`."""
+        """The run ended, by itself, by `stop` or by an error; called once, before `close`. Raises SinkError."""
         ...
 
     def close(self) -> None:

@@ -1,0 +1,73 @@
+"""CSV: one row a frame or failure, with the best class."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any, TextIO
+
+from orilla_runtime.errors import SinkError
+from orilla_runtime.sinks.base import Counts, Record
+from orilla_runtime.sinks.lines import open_lines
+from orilla_runtime.tasks.classification import Classification
+
+COLUMNS = (
+    "source", "index", "pts_seconds", "label", "class_id", "score", "error",
+    "decode_ms", "preprocess_ms", "infer_ms", "postprocess_ms", "bundle", "artifact", "engine",
+)  # fmt: skip
+
+
+class CsvSink:
+    """Writes records as rows under one header to a file or a text stream, each at once; UTF-8, LF.
+
+    What does not apply is empty. Cells are quoted as RFC 4180 says and not changed: a name that begins with `=` is
+    written as it is, so import the file as text where names come from strangers.
+
+    Raises:
+        SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole row.
+    """
+
+    def __init__(self, target: Path | TextIO) -> None:
+        self._lines = open_lines(target)
+        self._headed = False
+
+    def write(self, record: Record) -> None:
+        """Write one row."""
+        self._head()
+        self._lines.write(_line(_row(record)))
+
+    def finish(self, counts: Counts) -> None:  # noqa: ARG002 - every row is already written
+        """A run without records leaves a file with its header."""
+        self._head()
+
+    def close(self) -> None:
+        """Close the file; a stream stays open."""
+        self._lines.close()
+
+    def _head(self) -> None:
+        if not self._headed:
+            self._lines.begin()
+            self._headed = True
+            self._lines.write(_line(COLUMNS))
+
+
+def _line(cells: tuple[Any, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    model = (record.bundle or "", record.artifact, record.engine)
+    if record.failure is not None:
+        return (record.failure.source, record.failure.index, *[""] * 4, record.failure.error, *[""] * 4, *model)
+    frame, timing = record.frame, record.timing
+    if frame is None or timing is None:
+        raise SinkError("A record holds neither a frame nor a failure.")
+    if not isinstance(record.result, Classification):
+        raise SinkError("CSV holds the results of a classifier only.", "Write JSONL.")
+    best = record.result.top
+    pts = "" if frame.pts_seconds is None else round(frame.pts_seconds, 6)
+    times = (round(ms, 3) for ms in (timing.decode, timing.preprocess, timing.infer, timing.postprocess))
+    return (frame.source, frame.index, pts, best.label, best.class_id, best.score, "", *times, *model)

@@ -1,0 +1,161 @@
+"""JSONL and CSV: what a line holds, odd names, full disks, broken pipes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orilla_runtime.errors import SinkError
+from orilla_runtime.sinks.base import Counts, Sink, StopRun
+from orilla_runtime.sinks.csv import CsvSink
+from orilla_runtime.sinks.jsonl import JsonlSink
+from orilla_runtime.tasks.raw import RawOutputs
+from tests.conftest import REPOSITORY
+from tests.runtime.sinks.records import failure_record, frame_record
+
+BOTH = pytest.mark.parametrize("make", [JsonlSink, CsvSink])
+Make = Callable[[Path], Sink]
+
+
+def test_a_json_line_holds_the_frame_its_result_its_cost_and_its_model() -> None:
+    text = io.StringIO()
+    JsonlSink(text).write(frame_record(index=7, pts=0.28))
+    assert json.loads(text.getvalue()) == {
+        "source": "photos/cat.jpg",
+        "index": 7,
+        "pts_seconds": 0.28,
+        "captured_at": "2030-05-17T08:30:00.250+00:00",
+        "predictions": [
+            {"label": "tabby", "class_id": 281, "score": 0.75},
+            {"label": "Katze, groß", "class_id": 282, "score": 0.125},
+        ],
+        "timing_ms": {"decode": 1.5, "preprocess": 0.25, "infer": 4.0, "postprocess": 0.125},
+        "bundle": "ab" * 32,
+        "artifact": "artifacts/int8.tflite",
+        "engine": "litert/cpu",
+    }
+    assert "groß" in text.getvalue()
+    assert text.getvalue().count("\n") == 1
+
+
+def test_a_failure_is_a_json_line_with_its_error() -> None:
+    text = io.StringIO()
+    JsonlSink(text).write(failure_record())
+    found = json.loads(text.getvalue())
+    assert (found["source"], found["index"]) == ("photos/cut.jpg", 1)
+    assert found["error"] == "photos/cut.jpg is a JPEG that is cut off."
+    assert "predictions" not in found
+
+
+def test_raw_outputs_are_json_and_what_is_not_finite_is_null() -> None:
+    text = io.StringIO()
+    outputs = RawOutputs({"boxes": np.array([[1.5, np.nan], [np.inf, 2.0]], np.float32)})
+    JsonlSink(text).write(frame_record(result=outputs))
+    assert json.loads(text.getvalue())["outputs"] == {"boxes": [[1.5, None], [None, 2.0]]}
+
+
+def test_csv_has_a_header_a_row_a_frame_and_a_row_a_failure(tmp_path: Path) -> None:
+    sink = CsvSink(tmp_path / "out.csv")
+    sink.write(frame_record('a,b\n"c".jpg'))
+    sink.write(failure_record())
+    sink.finish(Counts(1, 1))
+    sink.close()
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        good, bad = csv.DictReader(file)
+    assert (good["source"], good["label"], good["class_id"], good["score"]) == ('a,b\n"c".jpg', "tabby", "281", "0.75")
+    assert (good["pts_seconds"], good["error"], good["infer_ms"]) == ("", "", "4.0")
+    assert (bad["label"], bad["error"]) == ("", "photos/cut.jpg is a JPEG that is cut off.")
+    assert good["bundle"] == bad["bundle"] == "ab" * 32
+
+
+@given(st.text(st.characters(codec=None), min_size=1))
+def test_any_name_becomes_one_line_of_utf8_that_reads_back(name: str) -> None:
+    stream = io.BytesIO()
+    text = io.TextIOWrapper(stream, encoding="ascii")
+    JsonlSink(text).write(frame_record(name))
+    line = stream.getvalue().decode("utf-8")
+    assert line.count("\n") == 1
+    assert json.loads(line)["source"] == name
+
+
+@BOTH
+def test_an_old_file_stays_until_there_is_a_result(make: Make, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_text("old and much longer than any header could be" * 20)
+    sink = make(target)
+    assert target.read_text().startswith("old")
+    sink.finish(Counts())
+    sink.close()
+    sink.close()
+    assert "old" not in target.read_text()
+
+
+@BOTH
+def test_a_place_that_cannot_be_written_is_refused_at_once(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="there is no folder"):
+        make(tmp_path / "missing" / "out")
+    with pytest.raises(SinkError, match="is a folder"):
+        make(tmp_path)
+
+
+@BOTH
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_device_is_an_error_that_names_it(make: Make) -> None:
+    sink = make(Path("/dev/full"))
+    with pytest.raises(SinkError, match="/dev/full cannot be written: No space left"):
+        sink.write(frame_record())
+    sink.close()
+
+
+@BOTH
+def test_a_file_that_may_not_grow_ends_with_a_whole_line(make: Make, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    sink = make(target)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+    written = 0
+    try:
+        with pytest.raises(SinkError, match="cannot be written"):  # noqa: PT012 - the line that does not fit is unknown
+            while True:
+                sink.write(frame_record(index=written))
+                written += 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    sink.close()
+    content = target.read_text(encoding="utf-8")
+    assert content.endswith("litert/cpu\n" if make is CsvSink else "}\n")
+    assert written == content.count("\n") - (make is CsvSink)
+
+
+@BOTH
+def test_a_reader_that_goes_away_stops_the_run(make: Callable[[io.TextIOWrapper], Sink]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        sink = make(stream)
+        with pytest.raises(StopRun):
+            sink.write(frame_record())
+
+
+def test_standard_output_keeps_its_order() -> None:
+    program = (
+        "import sys; from pathlib import Path; from orilla_runtime.sinks.registry import open_sink;"
+        "from tests.runtime.sinks.records import frame_record;"
+        "sys.stdout.write('before\\n'); sink = open_sink('jsonl', '-'); sink.write(frame_record()); print('after')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    before, line, after = done.stdout.splitlines()
+    assert (before, after) == ("before", "after")
+    assert json.loads(line)["index"] == 0
