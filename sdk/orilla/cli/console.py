@@ -12,7 +12,9 @@ import click
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    # A file name that is no UTF-8 holds lone surrogates; written so, they are JSON's own escapes.
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> None:
@@ -47,8 +49,8 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def counted_progress(description: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, on a terminal only; yields a function of (done, total)."""
+def counted_progress(description: str, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on standard error, on a terminal only; yields a function of (done, total or None)."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

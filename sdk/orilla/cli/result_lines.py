@@ -1,0 +1,50 @@
+"""Results for people and for grep: one line a picture, or one at each change of the best class."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from orilla_runtime.sinks.base import Counts, Record
+from orilla_runtime.sinks.lines import LineStream
+from orilla_runtime.sources.base import Frame
+from orilla_runtime.tasks.classification import Classification
+from orilla_runtime.text import printable
+
+
+class ResultLines:
+    """Writes `name`, `label` and `score` with tabs between; implements `Sink`.
+
+    A picture gets a line each. Frames of one video or camera get a line when the best class is another than before;
+    the name then ends in the time in the video (`clip.mp4@1.250s`), or of the day in UTC for a camera.
+    """
+
+    def __init__(self, stream: TextIO, *, live: bool) -> None:
+        self._live = live
+        self._lines = LineStream(stream)
+        self._last = ("", -1)
+
+    def write(self, record: Record) -> None:
+        """Write a line where there is something new. Failures are shown elsewhere."""
+        frame = record.frame
+        if frame is None or not isinstance(record.result, Classification):
+            return
+        best = record.result.top
+        if (frame.source, best.class_id) != self._last or _is_picture(frame):
+            self._last = (frame.source, best.class_id)
+            self._lines.write(f"{self._name(frame)}\t{printable(best.label)}\t{best.score:.4f}\n")
+
+    def finish(self, counts: Counts) -> None:
+        """Every line is already written."""
+
+    def close(self) -> None:
+        """The stream belongs to the caller."""
+
+    def _name(self, frame: Frame) -> str:
+        name = printable(frame.source)
+        if self._live:
+            return f"{name}@{frame.captured_at:%Y-%m-%dT%H:%M:%S}.{frame.captured_at.microsecond // 1000:03d}Z"
+        return name if frame.pts_seconds is None else f"{name}@{frame.pts_seconds:.3f}s"
+
+
+def _is_picture(frame: Frame) -> bool:
+    return frame.pts_seconds is None and frame.index == 0

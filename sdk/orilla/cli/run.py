@@ -1,0 +1,197 @@
+"""`orilla run`: a model on pictures, videos or a camera."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orilla.cli.console import counted_progress, print_json, say
+from orilla.cli.model_options import model_options
+from orilla.cli.stopping import stopped_by_signals
+from orilla_runtime.errors import OrillaError, SourceError, UsageError
+from orilla_runtime.text import printable
+
+if TYPE_CHECKING:
+    from orilla.cli.run_summary import Summary
+    from orilla_runtime.pipeline import Pipeline
+    from orilla_runtime.sinks.base import Sink
+    from orilla_runtime.sources.base import Source
+
+
+@click.command()
+@click.argument("model")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option("--jsonl", help="Write one JSON object a frame to this file; - is standard output.")
+@click.option("--csv", help="Write one row a frame to this file; - is standard output.")
+@click.option("--save", help="Write annotated pictures to this folder, or a video (.mp4, .avi, .mkv, .mov).")
+@click.option("--show", is_flag=True, help="Show a window; q, Esc or closing it ends the run.")
+@click.option("--sink", "outside", multiple=True, metavar="NAME[=TARGET]", help="A sink that another package brings.")
+@click.option("--artifact", help="This artifact of the bundle: its path, its name, or format:precision.")
+@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes a result holds.")
+@click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
+@model_options
+@click.option("--quiet", is_flag=True, help="No progress and no summary; results and errors only.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as one object on standard output.")
+def command(
+    model: str,
+    sources: tuple[str, ...],
+    artifact: str | None,
+    top: int,
+    max_frames: int | None,
+    duration: float | None,
+    quiet: bool,
+    as_json: bool,
+    **others: Any,
+) -> int:
+    """Run MODEL, a bundle, a .tflite or an .onnx file, on every SOURCE.
+
+    A SOURCE is a picture, a folder, a pattern in quotes, a video, or the number of a camera (a file named 0 is ./0).
+    Put -- before names that begin with a dash.
+
+    Without --jsonl -, --csv - or --json, standard output gets one line a picture, or one at each change of the best
+    class of a video or camera: name, label and score, with tabs between. Pictures that cannot be read are reported,
+    the run goes on, and the exit code is 1. Ctrl-C ends a run in good order: of a camera with 0, of files with 1.
+    """
+    from orilla.cli.result_lines import ResultLines
+    from orilla.cli.run_summary import Summary
+    from orilla_runtime.model import load
+    from orilla_runtime.pipeline import Pipeline
+
+    wanted = _wanted_sinks(others)
+    to_stdout = [name for name, target in wanted if target == "-"]
+    if len(to_stdout) + as_json > 1:
+        raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
+    _refuse_overwriting(wanted, (model, *sources))
+    with ExitStack() as stack:
+        loaded = stack.enter_context(load(model, artifact=artifact, top=top, **others))
+        opened = _open_sources(stack, sources)
+        sinks = _open_sinks(stack, wanted)
+        if not to_stdout and not as_json:
+            sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
+        pipeline = stack.enter_context(
+            Pipeline(loaded, opened, sinks, max_frames=max_frames, duration=duration),
+        )
+        summary = Summary(pipeline, loaded)
+        # On a terminal the lines of results are the progress.
+        no_bar = quiet or (sys.stdout.isatty() and not as_json)
+        with stopped_by_signals(pipeline.stop) as interrupted:
+            _consume(pipeline, summary, None if no_bar else _total(opened, max_frames), no_bar)
+    return _conclude(pipeline, summary, interrupted(), quiet=quiet, as_json=as_json)
+
+
+def _consume(pipeline: Pipeline, summary: Summary, total: int | None, no_bar: bool) -> None:
+    with counted_progress("running", no_bar) as progress, _warnings_shown():
+        for record in pipeline:
+            summary.add(record)
+            counts = pipeline.counts
+            progress(counts.processed + counts.failed, total)
+
+
+def _conclude(pipeline: Pipeline, summary: Summary, interrupted: bool, *, quiet: bool, as_json: bool) -> int:
+    counts = pipeline.counts
+    if as_json:
+        print_json(summary.as_object())
+    if not quiet:
+        say(summary.line())
+    if counts.failed:
+        say(f"{counts.failed} of {counts.failed + counts.processed} pictures could not be read.")
+    if interrupted and not pipeline.live:
+        say("interrupted before the end.")
+    return 1 if counts.failed or (interrupted and not pipeline.live) else 0
+
+
+def _wanted_sinks(others: dict[str, Any]) -> list[tuple[str, str]]:
+    """Takes the sinks' options out of `others`: names and targets, in the order in which they are written to."""
+    wanted = [("jsonl", others.pop("jsonl")), ("csv", others.pop("csv")), ("annotated", others.pop("save"))]
+    wanted = [(name, target) for name, target in wanted if target is not None]
+    for text in others.pop("outside"):
+        name, _, target = text.partition("=")
+        wanted.append((name, target))
+    if others.pop("show"):
+        wanted.append(("window", ""))
+    return wanted
+
+
+def _refuse_overwriting(wanted: list[tuple[str, str]], inputs: tuple[str, ...]) -> None:
+    taken = {_identity(name) for name in inputs} - {None}
+    for _, target in wanted:
+        identity = _identity(target) if target not in {"", "-"} else None
+        if identity is None:
+            continue
+        if identity in taken:
+            raise UsageError(f"{target} is read or written already.", "Give every output a place of its own.")
+        taken.add(identity)
+
+
+def _identity(name: str) -> Path | None:
+    try:
+        return Path(name).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
+def _open_sources(stack: ExitStack, names: tuple[str, ...]) -> list[Source]:
+    """Every source; of several, one that cannot be opened is counted as a failure like a picture in a folder."""
+    from orilla.cli.unopened import Unopened
+    from orilla_runtime.sources.registry import open_source
+
+    opened: list[Source] = []
+    errors: list[OrillaError] = []
+    for name in names:
+        try:
+            source = open_source(name)
+        except SourceError as error:
+            errors.append(error)
+            source = Unopened(name, error.message)
+        stack.callback(source.close)
+        opened.append(source)
+    if len(errors) == len(names):
+        raise errors[0]
+    return opened
+
+
+def _open_sinks(stack: ExitStack, wanted: list[tuple[str, str]]) -> list[Sink]:
+    from orilla_runtime.sinks.registry import open_sink
+
+    sinks: list[Sink] = []
+    for name, target in wanted:
+        sinks.append(open_sink(name, target))
+        stack.callback(sinks[-1].close)
+    return sinks
+
+
+def _total(sources: list[Source], max_frames: int | None) -> int | None:
+    """How many frames are to come, where that can be told without opening every video of a long list."""
+    from orilla_runtime.sources.images import ImagesSource
+
+    if len(sources) > 1 and not all(isinstance(source, ImagesSource) for source in sources):
+        return max_frames
+    totals = [source.total for source in sources]
+    known = None if None in totals else sum(total for total in totals if total is not None)
+    return min((number for number in (known, max_frames) if number is not None), default=None)
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    """The library's warnings, failures among them, as one line each on standard error."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(f"{record.levelname.lower()}: {printable(record.getMessage())}")
+
+    logger = logging.getLogger("orilla_runtime")
+    handler, propagated = Lines(logging.WARNING), logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
