@@ -258,10 +258,14 @@ MANIFEST: dict[str, tuple[str, Callable[[], bytes]]] = {
     "unknown key": ("unknown-key", lambda: changed(exec="rm -rf /")),
     "unknown key inside": ("unknown-key", lambda: inside("artifacts", 0, "loader", value="pickle")),
     "unknown key in preprocess": ("unknown-key", lambda: inside("preprocess", "script", value="x")),
+    "unknown key of a megabyte": ("unknown-key", lambda: changed(**{"x" * (1 << 20): 1})),
+    "unknown key with an escape sequence": ("unknown-key", lambda: changed(**{"\x1b[2J": 1})),
+    "target with an escape sequence": ("wrong-type", lambda: inside("defaults", "\x1b[2J", value=1)),
     "missing key": ("missing-key", lambda: without("files")),
     "missing key inside": ("missing-key", lambda: without("preprocess", "fit")),
     "no schema": ("wrong-value", lambda: without("schema")),
     "unknown feature": ("unknown-feature", lambda: changed(features=["encrypted-weights"])),
+    "feature of a megabyte": ("unknown-feature", lambda: changed(features=["x" * (1 << 20)])),
     "newer schema": ("newer-schema", lambda: changed(schema=2)),
     "newer schema with unknown keys": ("newer-schema", lambda: changed(schema=2, tensors=[], files="elsewhere")),
     "newer schema, another spelling": ("newer-schema", lambda: forge(good(b'{ "schema": 3 }'))),
@@ -331,7 +335,7 @@ def test_refused_when_opened(attack: str, tmp_path: Path) -> None:
     assert caught.value.fault == fault, caught.value.message
     assert caught.value.message.startswith(f"{path}: ")
     assert caught.value.remedy
-    # Nothing of the file reaches a terminal but printable ASCII, in two short lines.
+    # No control character of the file reaches a terminal, and there are two short lines.
     told = str(caught.value).removeprefix(str(path))
     assert all(line.isprintable() and len(line) < 400 for line in told.split("\n"))
     assert told.count("\n") == 1

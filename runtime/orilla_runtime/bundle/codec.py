@@ -12,6 +12,7 @@ import types
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from orilla_runtime.bundle.faults import refusal
@@ -47,9 +48,8 @@ def encode_manifest(manifest: Manifest, where: str) -> bytes:
     Raises:
         BundleError: a value that JSON or the manifest's types cannot hold.
     """
-    plain = _encode(manifest, Manifest, "", where)
     try:
-        data = _canonical(plain)
+        data = _canonical(_encode(manifest, Manifest, "", where))
     except UnicodeEncodeError:
         raise refusal(where, "wrong-value", f"{MANIFEST}: a text holds half a character (a lone surrogate)") from None
     except RecursionError:
@@ -154,9 +154,11 @@ def _check_features(plain: dict[str, Any], where: str) -> None:
 
 def _decode(value: Any, hint: Any, path: str, where: str) -> Any:
     """`value` as the type `hint`; `path` is where it stands, for the message."""
-    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is str:  # first, for a thousand labels
+        return check_text(_typed(value, str, path, where), path, where)
     if hint is Any:
         return value
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, types.UnionType}:
         inner = next(argument for argument in arguments if argument is not types.NoneType)
         return None if value is None else _decode(value, inner, path, where)
@@ -171,8 +173,6 @@ def _decode(value: Any, hint: Any, path: str, where: str) -> Any:
         return {key: _decode(member, arguments[1], f"{path}.{key}", where) for key, member in members.items()}
     if is_dataclass(hint):
         return _decode_object(_typed(value, dict, path, where), hint, path, where)
-    if hint is str:
-        return check_text(_typed(value, str, path, where), path, where)
     return _typed(value, hint, path, where)
 
 
@@ -186,8 +186,14 @@ def _decode_list(value: Any, arguments: tuple[Any, ...], path: str, where: str) 
     )
 
 
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """The types of a data class's fields; evaluating them costs more than reading the object."""
+    return get_type_hints(kind)
+
+
 def _decode_object(members: dict[str, Any], kind: Any, path: str, where: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = [field.name for field in fields(kind)]
     for key in members:
         if key not in names:
@@ -233,9 +239,9 @@ def _encode(value: Any, hint: Any, path: str, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, types.UnionType} and value is not None:
         return _encode(value, arguments[0], path, where)
-    if is_dataclass(hint) and is_dataclass(value):
-        hints = get_type_hints(hint)
-        names = [field.name for field in fields(hint)]
+    if type(value) is hint and is_dataclass(value):
+        hints = _hints(hint)
+        names = [field.name for field in fields(value)]
         return {name: _encode(getattr(value, name), hints[name], _join(path, name), where) for name in names}
     if isinstance(value, Mapping):
         kind = arguments[1] if origin is Mapping else Any

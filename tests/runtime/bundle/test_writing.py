@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orilla_runtime.bundle.manifest import Accuracy, Metrics
+from orilla_runtime.bundle.manifest import Accuracy, Gate, Metrics
 from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.bundle.writer import write_bundle
 from orilla_runtime.errors import BundleError, SinkError
@@ -65,6 +65,9 @@ NOT_WRITTEN: Mapping[str, tuple[str, Change]] = {
     "unknown output": ("wrong-value", changed_task(output="odds")),
     "temperature 0": ("wrong-value", changed_task(temperature=0)),
     "temperature NaN": ("not-finite", changed_task(temperature=float("nan"))),
+    "a gate for metrics": ("wrong-type", changed_artifact(metrics=Gate(0.0, 0.0, 0.0))),
+    "a text for a task": ("wrong-type", changed(task="classification")),
+    "labels as one text": ("wrong-type", changed_task(labels="abc")),
     "label of bytes": ("wrong-type", changed_task(labels=("a", b"b", "c"))),
     "one label too few": ("wrong-tensor", changed_task(labels=("a", "b"))),
     "no name": ("wrong-value", changed(name="")),
@@ -159,6 +162,25 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, error: BaseExc
         write_bundle(path, sample().manifest, entries)
     assert list(path.parent.iterdir()) == [path]
     open_bundle(path, expected_id=old).close()
+
+
+class _Grows(type(Path())):  # type: ignore[misc]
+    """A real file that another program writes to between two openings."""
+
+    def open(self, *arguments: Any, **options: Any) -> Any:
+        file = super().open(*arguments, **options)
+        with super().open("ab") as other:
+            other.write(b"more")
+        return file
+
+
+def test_a_source_that_changes_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "x.tflite"
+    path.write_bytes(b"")
+    with pytest.raises(BundleError, match="changed while") as caught:
+        write_bundle(tmp_path / "x.orilla", sample().manifest, {**sample().entries, "report/a": _Grows(path)})
+    assert caught.value.fault == "changed-source"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
