@@ -38,7 +38,7 @@ def read_header(data: bytes) -> PictureHeader:
         raise Unreadable(f"is {_foreign_kind(data)}, not a picture ({SUPPORTED})")
     try:
         width, height = _READERS[kind](data)
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:  # OverflowError: a place of 64 bits
         raise Unreadable(f"is a {kind} that is cut off") from error
     return PictureHeader(kind, width, height)
 

@@ -27,6 +27,7 @@ _MAGIC = [
     b"BM",
     b"II*\0\x08\0\0\0",
     b"MM\0*\0\0\0\x08",
+    b"II+\0\x08\0\0\0",
     b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0",
     b"\0\0\0\x18ftypavif",
     b"\0\0\0\x18ftypheic",
@@ -88,10 +89,11 @@ def test_real_files_with_a_few_bytes_changed(unzipped: Callable[[str], Path], da
         b"\xff\xd8" + b"\xff\xe0\0\x02" * 1_500_000,
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + b"\0\0\0\0" * 3_000_000,
         b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * 500_000,
+        b"II+\0\x08\0\0\0" + b"\xff" * 40,
     ],
-    ids=["fill bytes", "empty segments", "empty chunks", "empty boxes"],
+    ids=["fill bytes", "empty segments", "empty chunks", "empty boxes", "64-bit place"],
 )
-def test_a_file_of_tiny_parts_ends(data: bytes) -> None:
+def test_a_file_of_tiny_parts_or_far_places_ends(data: bytes) -> None:
     with pytest.raises(SourceError):
         decode_picture(data, "parts")
 
