@@ -240,9 +240,7 @@ def _encode(value: Any, hint: Any, path: str, where: str) -> Any:
     if origin in {Union, types.UnionType} and value is not None:
         return _encode(value, arguments[0], path, where)
     if type(value) is hint and is_dataclass(value):
-        hints = _hints(hint)
-        names = [field.name for field in fields(value)]
-        return {name: _encode(getattr(value, name), hints[name], _join(path, name), where) for name in names}
+        return _encode_object(value, hint, path, where)
     if isinstance(value, Mapping):
         kind = arguments[1] if origin is Mapping else Any
         keys = [_typed(key, str, f"a key of {path}", where) for key in value]
@@ -255,6 +253,12 @@ def _encode(value: Any, hint: Any, path: str, where: str) -> Any:
         pairs = enumerate(zip(value, kind_of, strict=True))
         return [_encode(item, kind, f"{path}[{place}]", where) for place, (item, kind) in pairs]
     return _encode_scalar(value, hint, path, where)
+
+
+def _encode_object(value: Any, kind: Any, path: str, where: str) -> dict[str, Any]:
+    hints = _hints(kind)
+    names = [field.name for field in fields(kind)]
+    return {name: _encode(getattr(value, name), hints[name], _join(path, name), where) for name in names}
 
 
 def _encode_scalar(value: Any, hint: Any, path: str, where: str) -> Any:
