@@ -1,0 +1,177 @@
+"""From verdicts to a bundle: golden data, the manifest and the report of the verification."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla_converters.verify import Judge, Verdict, run_all
+from orilla_runtime.bundle.golden import build_golden
+from orilla_runtime.bundle.manifest import Artifact, Golden, Manifest, TaskInfo
+from orilla_runtime.bundle.writer import write_bundle
+from orilla_runtime.engines.base import EngineOptions
+from orilla_runtime.engines.selection import engine_for
+from orilla_runtime.errors import UsageError
+from orilla_runtime.preprocess import Preprocess, Preprocessor
+from orilla_runtime.sources.picture import read_picture
+
+GOLDEN_KINDS = ("real", "drawn", "none")
+GOLDEN_INPUTS = 4
+LONGEST_SIDE = 640
+"""Of the golden picture: it is stored as PNG, and a photo of 640 pixels is about half a megabyte."""
+TOLERANCE_FLOOR = {"float32": 1e-4, "float16": 5e-3, "int8": 2e-2}
+PREFERRED = ("int8", "float32", "float16")
+VERSIONED = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
+
+
+def artifact_path(verdict: Verdict) -> str:
+    """The artifact's place in the bundle."""
+    return f"artifacts/{verdict.recipe.precision}{verdict.recipe.suffix}"
+
+
+def write(
+    output: Path,
+    *,
+    verdicts: Sequence[Verdict],
+    judge: Judge,
+    labels: tuple[str, ...],
+    preprocess: Preprocess,
+    training: Mapping[str, Any],
+    golden: str,
+    record: Mapping[str, Any],
+) -> str:
+    """Write the bundle of artifacts that passed, and give its id; `record` goes into `extra`."""
+    entries: dict[str, bytes | Path] = {artifact_path(verdict): verdict.data for verdict in verdicts}
+    test, files = _golden(golden, verdicts, judge, preprocess)
+    entries |= files
+    entries["report/verification.json"] = _report(verdicts, judge)
+    manifest = Manifest(
+        name=output.stem,
+        created_by=f"orilla {_version('orilla')}",
+        task=TaskInfo("classification", labels, "probabilities"),
+        preprocess=preprocess,
+        artifacts=tuple(_artifact(verdict) for verdict in verdicts),
+        defaults=_defaults(verdicts),
+        files=(),
+        golden=test,
+        training=dict(training),
+        extra={**record, "versions": {name: _version(name) for name in VERSIONED}},
+    )
+    return write_bundle(output, manifest, entries)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _artifact(verdict: Verdict) -> Artifact:
+    assert verdict.comparison is not None
+    return Artifact(
+        path=artifact_path(verdict),
+        format=verdict.recipe.format,
+        precision=verdict.recipe.precision,
+        inputs=verdict.inputs,
+        outputs=verdict.outputs,
+        recipe=str(verdict.recipe),
+        metrics=verdict.comparison.metrics,
+        gate=verdict.gate,
+    )
+
+
+def _defaults(verdicts: Sequence[Verdict]) -> dict[str, str]:
+    """For each format int8 where it is there: every artifact here has passed its gate."""
+    found: dict[str, str] = {}
+    for verdict in sorted(verdicts, key=lambda each: PREFERRED.index(each.recipe.precision)):
+        found.setdefault(verdict.recipe.format, artifact_path(verdict))
+    return found
+
+
+def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
+    rows = []
+    for verdict in verdicts:
+        assert verdict.comparison is not None
+        rows.append(
+            {
+                "artifact": artifact_path(verdict),
+                "bytes": len(verdict.data),
+                "gate": asdict(verdict.gate),
+                "metrics": asdict(verdict.comparison.metrics),
+                "worst": [judge.images.paths[index].as_posix() for index in verdict.comparison.worst],
+            }
+        )
+    report = {"artifacts": rows, "judged": {"n": len(judge.tensors), "digest": judge.tensors.digest}}
+    return (json.dumps(report, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _golden(
+    kind: str, verdicts: Sequence[Verdict], judge: Judge, preprocess: Preprocess
+) -> tuple[Golden | None, Mapping[str, bytes]]:
+    if kind == "none":
+        return None, {}
+    if kind not in GOLDEN_KINDS:
+        raise UsageError(f"Unknown kind of golden data: {kind!r}.", f"Orilla knows {', '.join(GOLDEN_KINDS)}.")
+    inputs, picture = _real(judge) if kind == "real" else _drawn(preprocess)
+    outputs = {artifact_path(verdict): _outputs(verdict, inputs) for verdict in verdicts}
+    return build_golden(preprocess=preprocess, inputs=inputs, outputs=outputs, picture=picture, kind=kind)
+
+
+def _real(judge: Judge) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A few judged tensors from all over the set, and the first judged picture, made smaller where it is large."""
+    pictures = judge.tensors.open()
+    places = np.unique(np.linspace(0, len(pictures) - 1, GOLDEN_INPUTS).astype(int))
+    picture = read_picture(judge.images.full_path(0))
+    longest = max(picture.shape[:2])
+    if longest > LONGEST_SIDE:
+        columns, rows = (max(1, round(side * LONGEST_SIDE / longest)) for side in picture.shape[1::-1])
+        picture = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return np.array(pictures[places]), picture
+
+
+def _drawn(preprocess: Preprocess) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pictures of nothing, the same everywhere: shades, blobs and a little noise from a fixed seed."""
+    function = Preprocessor(preprocess)
+    pictures = [_drawing(number) for number in range(GOLDEN_INPUTS)]
+    return np.concatenate([function(picture).copy() for picture in pictures]), pictures[0]
+
+
+def _drawing(number: int) -> NDArray[np.uint8]:
+    random = np.random.default_rng(number)
+    rows, columns = 240, 320
+    down, across = np.mgrid[0:rows, 0:columns]
+    canvas = np.empty((rows, columns, 3), np.float64)
+    for channel in range(3):
+        slope = random.uniform(-0.5, 0.5, 2)
+        canvas[:, :, channel] = random.uniform(60, 190) + slope[0] * (down - 120) + slope[1] * (across - 160)
+    for _ in range(6):
+        y, x, radius = random.uniform(0, rows), random.uniform(0, columns), random.uniform(15, 70)
+        inside = (down - y) ** 2 + (across - x) ** 2 < radius**2
+        canvas[inside] = random.uniform(0, 255, 3)
+    canvas += random.normal(0, 6, canvas.shape)
+    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
+
+
+def _outputs(verdict: Verdict, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+    """The artifact's outputs, and twice the difference between the engine's two sets of kernels."""
+    engine = engine_for(verdict.recipe.format)
+    found = {}
+    for kernels in ("default", "reference"):
+        session = engine.load(verdict.data, EngineOptions(kernels=kernels))
+        try:
+            found[kernels] = run_all(session, inputs)
+        finally:
+            session.close()
+    difference = float(np.abs(found["default"].astype(np.float64) - found["reference"]).max())
+    tolerance = min(1.0, 2 * difference + TOLERANCE_FLOOR[verdict.recipe.precision])
+    # Rounded up to three decimals: the last bits of a difference between kernels say nothing.
+    return found["default"], float(np.ceil(tolerance * 1e4) / 1e4)

@@ -1,0 +1,124 @@
+"""Every workaround for an upstream bug, and every use of something private, with the versions that it was needed for.
+
+Nothing outside this file touches a private name of tf2onnx or changes a global switch of TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from orilla_runtime.errors import ConversionError
+
+TF2ONNX = "1.17.0"
+"""`_convert_common` is private and its arguments have changed before: this version and no other."""
+OPSET = 18
+"""The newest that tf2onnx 1.17.0 writes; its own default under Keras is 15."""
+
+
+def require_tf2onnx() -> None:
+    """Refuse another tf2onnx than the one that this file was written for."""
+    try:
+        found = version("tf2onnx")
+    except PackageNotFoundError:
+        found = "none"
+    if found != TF2ONNX:
+        raise ConversionError(
+            f"Writing ONNX needs tf2onnx {TF2ONNX}; installed: {found}.", f"pip install 'tf2onnx=={TF2ONNX}'"
+        )
+
+
+@contextmanager
+def eager_functions() -> Iterator[None]:
+    """While a model is traced, inner `tf.function`s run eagerly.
+
+    keras 3.0 to 3.15 wraps grouped convolutions in `tf.function(jit_compile=True)`, which is never inlined:
+    tf2onnx then copies a `StatefulPartitionedCall` into the file as if it were an ONNX operator.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def frozen_function(call: Callable[..., Any], specs: Sequence[Any]) -> Any:
+    """`call` traced and with its variables as constants, a TensorFlow concrete function.
+
+    tf2onnx 1.16 and 1.17 take tensors that Keras captured by value for inputs of the model: after freezing there are
+    none (keras `Normalization`, and EfficientNetB0 with it).
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    with eager_functions():
+        traced = tf.function(call, autograph=False).get_concrete_function(*specs)
+    return convert_variables_to_constants_v2(traced, lower_control_flow=False, aggressive_inlining=True)
+
+
+def onnx_from_frozen(frozen: Any, name: str, inputs: dict[str, str], outputs: dict[str, str]) -> Any:
+    """The ONNX model (opset 18) of a frozen function; `inputs` and `outputs` rename its tensors.
+
+    `continue_on_error=False`: the public routes of tf2onnx 1.17.0 write an operator that they do not know into the
+    file under its TensorFlow name.
+
+    Raises:
+        ConversionError: an operator that tf2onnx does not know.
+    """
+    import tensorflow as tf
+    from tf2onnx import tf_loader
+    from tf2onnx.convert import _convert_common
+
+    require_tf2onnx()
+    _know_erfc()
+    graph_def = tf_loader.fix_freezing_errors_part2(frozen.graph.as_graph_def(add_shapes=True))
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph_def, name="")
+        graph_def = tf_loader.tf_optimize(list(inputs), list(outputs), graph_def)
+    with tf.device("/cpu:0"):
+        try:
+            model, _ = _convert_common(
+                graph_def,
+                name=name,
+                continue_on_error=False,
+                opset=OPSET,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                tensors_to_rename=inputs | outputs,
+            )
+        except (ValueError, NotImplementedError, KeyError) as error:
+            text = " ".join(str(error).split())[:200]
+            raise ConversionError(
+                f"ONNX has no operator for a part of this model: {text}.", "Convert to TFLite, or change that layer."
+            ) from error
+    return model
+
+
+def _know_erfc() -> None:
+    """tf2onnx up to 1.17.0 has no handler for `Erfc`, which every exact GELU uses."""
+    from tf2onnx.handler import tf_op
+
+    @tf_op("Erfc")
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            """1 - Erf(x)."""
+            source, shapes, types = node.input[0], node.output_shapes, node.output_dtypes
+            name, output = node.name, node.output[0]
+            ctx.remove_node(name)
+            one = ctx.make_const(f"{name}_one", _float_one())
+            erf = ctx.make_node("Erf", [source], shapes=shapes, dtypes=types, name=f"{name}_erf")
+            ctx.make_node(
+                "Sub", [one.output[0], erf.output[0]], outputs=[output], shapes=shapes, dtypes=types, name=name
+            )
+
+
+def _float_one() -> Any:
+    import numpy as np
+
+    return np.array(1.0, np.float32)

@@ -1,0 +1,251 @@
+"""The walk from a Keras model to a verified bundle: read → calibrate → write → verify → bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orilla_converters import bundling
+from orilla_converters.calibration import Pictures, Selection, read_pictures, select
+from orilla_converters.gates import DEFAULT_MAX_DROP
+from orilla_converters.origin import Origin, read_origin
+from orilla_converters.progress import Note, Progress, Step, silent
+from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
+from orilla_converters.source import Description
+from orilla_converters.verify import Judge, Verdict
+from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
+from orilla_runtime.bundle.manifest import Gate, Metrics
+from orilla_runtime.errors import DataError, GateError, UsageError
+from orilla_runtime.labelled.images import LabelledImages
+from orilla_runtime.labelled.reading import read_labelled
+from orilla_runtime.preprocess import Channels, Fit
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactResult:
+    """One artifact of the bundle: its path in it, its size, what was measured and what it had to pass."""
+
+    path: str
+    format: str
+    precision: str
+    bytes: int
+    metrics: Metrics
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionResult:
+    """The bundle that was written. `calibrated_on` counts pictures."""
+
+    path: Path
+    bundle_id: str
+    artifacts: tuple[ArtifactResult, ...]
+    calibrated_on: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """Everything that the artifacts are made from and judged by."""
+
+    origin: Origin
+    description: Description
+    selection: Selection
+    calibration: Pictures
+    judged: Pictures
+
+
+def convert(
+    model: str | Path,
+    *,
+    data: str | Path,
+    output: str | Path,
+    recipes: Sequence[Recipe],
+    calibration: int = DEFAULT_CALIBRATION,
+    max_drop: float = DEFAULT_MAX_DROP,
+    seed: int = 0,
+    golden: str = "real",
+    labels: Sequence[str] | str | Path | None = None,
+    scale: float | None = None,
+    offset: float | None = None,
+    channels: Channels | None = None,
+    fit: Fit | None = None,
+    crop_fraction: float | None = None,
+    progress: Progress | None = None,
+    jobs: int = 1,
+    limit: float = DEFAULT_LIMIT,
+) -> ConversionResult:
+    """Convert a `.keras` file, prove every artifact against Keras, and write a bundle.
+
+    Args:
+        data: labelled pictures (a folder with a subfolder a class, or a CSV), or a folder of pictures without labels:
+            then agreement is judged alone.
+        calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
+            training's split and the pictures are there, its train pictures calibrate and its test pictures judge.
+        max_drop: how far top-1 may be below Keras', as a fraction: 0.01 is one point.
+        golden: the self-test in the bundle: `real` (a few of the pictures), `drawn`, or `none`.
+        labels, scale, offset, channels, fit, crop_fraction: for a model that carries no card of Orilla: its class names
+            (or a text file of them), what it expects of a pixel (`pixel * scale + offset`), and how a picture becomes
+            its input.
+        jobs: conversions side by side. limit: seconds that each may take.
+
+    Raises:
+        GateError: artifacts are worse than their gates allow; nothing was written.
+        ConversionError: a conversion failed, crashed or took too long. DataError: the pictures do not fit the model.
+        UsageError: options that do not fit together. SinkError: the bundle cannot be written.
+    """
+    say: Progress = progress or silent
+    output = _checked_output(Path(output))
+    recipes = _checked_recipes(recipes)
+    if golden not in bundling.GOLDEN_KINDS:
+        raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
+    if not 0 <= max_drop <= 1:
+        raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
+    origin = read_origin(
+        model,
+        labels=labels,
+        scale=scale,
+        offset=offset,
+        channels=channels,
+        fit=fit,
+        crop_fraction=crop_fraction,
+    )
+    images = read_labelled(data, labelled=False)
+    with Workshop(limit, jobs) as workshop:
+        say(Step("read", str(model)))
+        description = origin.described_by(workshop)
+        material = _calibrate(workshop, origin, description, images, calibration, seed, say)
+        files, keras = _write(workshop, material, recipes, say)
+        judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop)
+        verdicts = _verify(judge, files, recipes, say)
+        say(Step("bundle", str(output)))
+        identity = bundling.write(
+            output,
+            verdicts=verdicts,
+            judge=judge,
+            labels=origin.labels_for(description),
+            preprocess=origin.preprocess_for(description),
+            training=origin.training,
+            golden=golden,
+            record=_record(material, seed),
+        )
+    results = tuple(_result(verdict) for verdict in verdicts)
+    return ConversionResult(output, identity, results, len(material.calibration.tensors))
+
+
+def _checked_output(output: Path) -> Path:
+    """Refuse now what would fail after minutes of work."""
+    if output.suffix != ".orilla":
+        raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {output.name}.orilla.")
+    if output.is_dir() or not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: no such folder, or a folder itself.", "Make the folder first.")
+    return output
+
+
+def _checked_recipes(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
+    distinct = {(recipe.format, recipe.precision): recipe for recipe in recipes}
+    if not distinct:
+        raise UsageError("No artifact to make.", "Give at least one format and one precision.")
+    return tuple(distinct.values())
+
+
+def _calibrate(
+    workshop: Workshop,
+    origin: Origin,
+    description: Description,
+    images: LabelledImages,
+    count: int,
+    seed: int,
+    say: Progress,
+) -> _Material:
+    """Choose the pictures and run them through `Preprocess`."""
+    images = images.aligned(origin.labels_for(description))
+    selection = select(images, origin.split, calibration=count, seed=seed)
+    say(Step("calibrate", f"{len(selection.calibration)} pictures to calibrate, {len(selection.judged)} to judge"))
+    if origin.split and selection.origin == "seed":
+        say(Note("The pictures of the training's split are not all there: calibration and judging were drawn anew."))
+    preprocess = origin.preprocess_for(description)
+    calibration, judged = (
+        read_pictures(images, indices, preprocess, workshop.scratch / f"{name}.u8")
+        for name, indices in (("calibration", selection.calibration), ("judged", selection.judged))
+    )
+    left_out = (*calibration.unreadable, *judged.unreadable)
+    if left_out:
+        say(Note(f"{len(left_out)} pictures cannot be read and were left out; the first: {left_out[0]}"))
+    return _Material(origin, description, selection, calibration, judged)
+
+
+def _write(
+    workshop: Workshop, material: _Material, recipes: Sequence[Recipe], say: Progress
+) -> tuple[list[bytes], np.ndarray]:
+    """Each artifact in a process of its own; the bytes in the recipes' order, and Keras' own scores."""
+    say(Step("write", ", ".join(f"{recipe.format} {recipe.precision}" for recipe in recipes)))
+    source = material.origin.job_parameters
+    sample = {"calibration": material.calibration.tensors.to_json()}
+    tasks = {"reference": Task("reference", "Keras", source | {"tensors": material.judged.tensors.to_json()})}
+    if any(recipe.format == "onnx" for recipe in recipes):
+        tasks["graph"] = Task("onnx-graph", "onnx", source)
+    for recipe in recipes:
+        if recipe.format == "tflite":
+            tasks[_name(recipe)] = Task("tflite", _name(recipe), source | sample | {"precision": recipe.precision})
+    values = workshop.run_all(tasks)
+    labels = material.origin.labels_for(material.description)
+    later = {}
+    for recipe in recipes:
+        if recipe.format == "onnx":
+            graph = {"graph": values["graph"]["path"], "normalization": values["graph"]["normalization"]}
+            parameters = graph | sample | {"precision": recipe.precision, "labels": list(labels)}
+            later[_name(recipe)] = Task("onnx", _name(recipe), parameters)
+    values |= workshop.run_all(later)
+    files = [Path(values[_name(recipe)]["path"]).read_bytes() for recipe in recipes]
+    return files, np.load(values["reference"]["path"], allow_pickle=False)
+
+
+def _name(recipe: Recipe) -> str:
+    return f"{recipe.precision}{recipe.suffix}"
+
+
+def _verify(judge: Judge, files: Sequence[bytes], recipes: Sequence[Recipe], say: Progress) -> list[Verdict]:
+    verdicts = []
+    for recipe, data in zip(recipes, files, strict=True):
+        say(Step("verify", _name(recipe)))
+        verdicts.append(judge.verdict(recipe, data))
+    failed = [verdict for verdict in verdicts if verdict.shortcomings]
+    if failed:
+        what = "; ".join(f"{_name(verdict.recipe)}: {', '.join(verdict.shortcomings)}" for verdict in failed)
+        raise GateError(
+            f"{len(failed)} of {len(verdicts)} artifacts failed on {len(judge.tensors)} pictures. {what}.",
+            "No bundle was written. Leave them out (--precision), raise --calibration, or allow more with --max-drop.",
+        )
+    return verdicts
+
+
+def _record(material: _Material, seed: int) -> dict[str, Any]:
+    """What was used, so that the conversion can be repeated."""
+    given = material.origin.normalization
+    return {
+        "calibration": {
+            "n": len(material.calibration.tensors),
+            "digest": material.calibration.tensors.digest,
+            "seed": seed,
+            "origin": material.selection.origin,
+        },
+        "judged": {"n": len(material.judged.tensors), "digest": material.judged.tensors.digest},
+        "normalization": None if given is None else list(given),
+    }
+
+
+def _result(verdict: Verdict) -> ArtifactResult:
+    if verdict.comparison is None:
+        raise DataError(f"{_name(verdict.recipe)} was not judged.")
+    return ArtifactResult(
+        path=bundling.artifact_path(verdict),
+        format=verdict.recipe.format,
+        precision=verdict.recipe.precision,
+        bytes=len(verdict.data),
+        metrics=verdict.comparison.metrics,
+        gate=verdict.gate,
+    )

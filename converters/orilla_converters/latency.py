@@ -1,0 +1,92 @@
+"""How long one picture takes: each artifact of a bundle against a `tf.function` of its Keras model, in one process.
+
+The rounds are interleaved, so that whatever else the machine does meets all of them alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from orilla_converters.keras_card import read_card
+from orilla_converters.tensor_file import TensorFile, write_tensors
+from orilla_converters.worker import Workshop
+from orilla_runtime.bundle.reader import open_bundle
+from orilla_runtime.engines.base import EngineOptions
+from orilla_runtime.engines.selection import engine_for
+from orilla_runtime.preprocess import Preprocessor
+from orilla_runtime.sources.picture import read_picture
+
+ROUNDS = 15
+CALLS = 10
+_LONGEST_CALL = 0.02
+
+
+def measure_latency(
+    model: str | Path, bundle: str | Path, picture: str | Path, rounds: int = ROUNDS
+) -> tuple[float, dict[str, float]]:
+    """Milliseconds of one call with a batch of one: the Keras model's, and each artifact's by its path.
+
+    Each is the median over the rounds of the mean over a round's calls. The input is the tensor of `picture`.
+    """
+    card = read_card(model)
+    with Workshop() as workshop, open_bundle(bundle) as opened:
+        preprocess = opened.manifest.preprocess
+        tensor = Preprocessor(preprocess)(read_picture(picture))
+        shape = (tensor.shape[1], tensor.shape[2], tensor.shape[3])
+        sample = write_tensors(workshop.scratch / "picture.u8", [tensor], shape)
+        files = {}
+        for number, artifact in enumerate(opened.manifest.artifacts):
+            file = workshop.scratch / f"{number}.{artifact.format}"
+            file.write_bytes(opened.read(artifact.path))
+            files[artifact.path] = {"path": str(file), "format": artifact.format}
+        parameters = {
+            "model": str(model),
+            "raw": card is not None,
+            "normalization": opened.manifest.extra.get("normalization") if card is None else None,
+            "tensors": sample.to_json(),
+            "artifacts": files,
+            "rounds": rounds,
+        }
+        value = workshop.run("latency", "latency", parameters)
+    return value["keras"], value["artifacts"]
+
+
+def latency_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
+    """Job: time the Keras model and the artifacts in interleaved rounds."""
+    import tensorflow as tf
+
+    from orilla_converters.source import open_source
+
+    source = open_source(parameters)
+    tensor = np.array(TensorFile.from_json(parameters["tensors"]).open())
+    function = tf.function(lambda pixels: source.model(pixels, training=False))
+    pixels = tensor.astype(np.float32)
+    calls: dict[str, Callable[[], Any]] = {"": lambda: function(tf.constant(pixels)).numpy()}
+    for name, file in parameters["artifacts"].items():
+        session = engine_for(file["format"]).load(Path(file["path"]).read_bytes(), EngineOptions())
+        calls[name] = partial(session.run, tensor)
+    spent = _interleaved(calls, parameters["rounds"])
+    return {"keras": spent.pop(""), "artifacts": spent}
+
+
+def _interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    repeats = {name: CALLS if _seconds(call, 2) < _LONGEST_CALL else 1 for name, call in calls.items()}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            times[name].append(_seconds(call, repeats[name]))
+    return {name: median(values) * 1000 for name, values in times.items()}
+
+
+def _seconds(call: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats

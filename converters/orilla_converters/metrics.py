@@ -1,0 +1,90 @@
+"""How far an artifact's probabilities are from Keras': the numbers, and what makes them useless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor, log10
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla_runtime.bundle.manifest import Metrics
+from orilla_runtime.labelled.scores import top1
+
+Scores = NDArray[np.float32]
+SMALLEST = 1e-30
+CLEAR_MARGIN = 1e-3
+"""Keras' two best classes must differ by more than this for a picture to tell a float artifact's fault from a tie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`metrics` as the bundle records them. `clear_agreement` leaves out the pictures on which Keras itself is tied.
+
+    `worst`: indices of the pictures with the largest errors, worst first. `faults`: what makes the outputs useless.
+    """
+
+    metrics: Metrics
+    clear_agreement: float
+    worst: tuple[int, ...]
+    faults: tuple[str, ...]
+
+
+def compare(keras: Scores, found: Scores, truth: NDArray[np.int64] | None) -> Comparison:
+    """Compare float32 [n, classes] probabilities; `truth` are class ids [n] or None."""
+    finite = np.isfinite(found).all()
+    faults = _faults(keras, found) if finite else ("its outputs are not finite (NaN or infinite)",)
+    found = found if finite else np.nan_to_num(found, nan=0.0, posinf=1.0, neginf=0.0)
+    theirs, ours = keras.argmax(axis=1), found.argmax(axis=1)
+    best_two = np.sort(keras, axis=1)[:, -2:]
+    clear = (best_two[:, 1] - best_two[:, 0]) > CLEAR_MARGIN
+    same = theirs == ours
+    errors = np.abs(keras.astype(np.float64) - found).max(axis=1)
+    metrics = Metrics(
+        n=len(keras),
+        agreement=float(same.mean()),
+        sqnr_db=sqnr(keras, found),
+        max_abs_error=_significant(float(errors.max())),
+        accuracy=None if truth is None else top1(ours, truth),
+        keras_accuracy=None if truth is None else top1(theirs, truth),
+    )
+    worst = tuple(int(index) for index in np.argsort(-errors, kind="stable")[:5])
+    return Comparison(metrics, float(same[clear].mean()) if clear.any() else 1.0, worst, faults)
+
+
+def sqnr(keras: Scores, found: Scores) -> float | None:
+    """Signal to noise of the centred logits in dB, two decimals; None where there is no noise at all."""
+    signal, other = _centred_logits(keras), _centred_logits(found)
+    noise = float(((signal - other) ** 2).sum())
+    if noise == 0.0:
+        return None
+    power = float((signal**2).sum())
+    return round(10 * log10(power / noise), 2) if power > 0 else -999.0
+
+
+def _centred_logits(probabilities: Scores) -> NDArray[np.float64]:
+    """A softmax hides a constant that its logits share; centring takes it away on both sides."""
+    logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
+    centred: NDArray[np.float64] = logits - logits.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _faults(keras: Scores, found: Scores) -> tuple[str, ...]:
+    faults = []
+    if len(found) > 1 and (found == found[0]).all() and not (keras == keras[0]).all():
+        faults.append("its output is constant")
+    elif len(found) >= 10 and _share_of_first(found) > 0.9 and _share_of_first(keras) < 0.5:
+        faults.append(f"it collapsed: one class for {_share_of_first(found) * 100:.0f} % of the pictures")
+    if np.abs(found.sum(axis=1) - 1).max() > 0.01:
+        faults.append("its outputs do not sum to 1")
+    return tuple(faults)
+
+
+def _share_of_first(scores: Scores) -> float:
+    """The share of the class that is the best most often."""
+    return float(np.bincount(scores.argmax(axis=1)).max() / len(scores))
+
+
+def _significant(value: float) -> float:
+    """Three significant digits."""
+    return value if value == 0 else round(value, 2 - floor(log10(abs(value))))

@@ -1,0 +1,200 @@
+"""Writes ONNX artifacts: uint8 `image` in, float32 `probabilities` out, batch of one, opset 18.
+
+All three start from the clean float graph of the core (tracing.py): the normalization goes in front and the softmax,
+always in float, behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orilla_converters.metadata import onnx_properties
+from orilla_converters.source import Normalization
+from orilla_converters.tensor_file import TensorFile
+from orilla_converters.tflite import calibration_tensors
+from orilla_converters.tracing import INPUT, LOGITS
+from orilla_runtime.errors import ConversionError
+
+OUTPUT = "probabilities"
+
+
+def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Job: write one artifact of `parameters["precision"]` from the graph; the value is its path."""
+    import onnx
+
+    normalization = Normalization(*parameters["normalization"])
+    graph, precision = Path(parameters["graph"]), parameters["precision"]
+    if precision == "int8":
+        quantized = folder / "quantized.onnx"
+        _quantize(graph, quantized, TensorFile.from_json(parameters["calibration"]), normalization)
+        model = onnx.load(quantized)
+        _take_bytes(model, normalization)
+    else:
+        model = onnx.load(graph)
+        if precision == "float16":
+            model = _half(model)
+        _normalize(model, normalization)
+    _append_softmax(model)
+    _finish(model, parameters["labels"])
+    path = folder / f"{precision}.onnx"
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return {"path": str(path)}
+
+
+def _half(model: Any) -> Any:
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    half = convert_float_to_float16(model, keep_io_types=True)
+    _sort(half.graph)
+    return half
+
+
+def _sort(graph: Any) -> None:
+    """Producers before their readers, as ONNX wants it: the float16 pass appends its casts at the end."""
+    waiting = list(graph.node)
+    known = {"", *(port.name for port in graph.input), *(tensor.name for tensor in graph.initializer)}
+    ordered = []
+    while waiting:
+        ready = [node for node in waiting if known.issuperset(node.input)]
+        if not ready:
+            raise ConversionError("float16.onnx: the graph has a node that nothing feeds.")
+        ordered += ready
+        known.update(name for node in ready for name in node.output)
+        waiting = [node for node in waiting if not known.issuperset(node.input) or node.output[0] not in known]
+    del graph.node[:]
+    graph.node.extend(ordered)
+
+
+def _normalize(model: Any, normalization: Normalization) -> None:
+    """image uint8 → (channels first) → Cast → Mul → Add → the core's float input."""
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    source, place = _behind_movers(graph)
+    _rename_reads(graph, source, "normalized")
+    nodes = [helper.make_node("Cast", [source], ["pixels"], name="image_to_float", to=TensorProto.FLOAT)]
+    for name, operator, value, neutral in (
+        ("scaled", "Mul", normalization.scale, 1.0),
+        ("shifted", "Add", normalization.offset, 0.0),
+    ):
+        if value != neutral:
+            graph.initializer.append(helper.make_tensor(f"image_{name}_by", TensorProto.FLOAT, [], [value]))
+            feeds = [nodes[-1].output[0], f"image_{name}_by"]
+            nodes.append(helper.make_node(operator, feeds, [f"image_{name}"], name=f"image_{name}"))
+    nodes[-1].output[0] = "normalized"
+    for node in reversed(nodes):
+        graph.node.insert(place, node)
+    _take_uint8(graph)
+
+
+def _take_bytes(model: Any, normalization: Normalization) -> None:
+    """Let the raw byte be the quantized input: `image` uint8 → DequantizeLinear, in place of the quantizer's pair."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    source, _ = _behind_movers(graph)
+    readers = [node for node in graph.node if source in node.input]
+    if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
+        raise ConversionError("int8.onnx: the quantizer left the input in float.", "Leave out int8 for this model.")
+    quantize = readers[0]
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    scale, zero = constants[quantize.input[1]], constants[quantize.input[2]]
+    found = float(numpy_helper.to_array(scale)), int(numpy_helper.to_array(zero))
+    if abs(found[0] / normalization.scale - 1) > 1e-3 or abs(found[1] - normalization.zero_point) > 1:
+        raise ConversionError(
+            f"int8.onnx: the input's range came out as scale {found[0]:.6g}, zero point {found[1]}, "
+            f"not {normalization.scale:.6g} and {normalization.zero_point}."
+        )
+    # Exactly, whatever rounding the calibration left.
+    scale.CopyFrom(numpy_helper.from_array(np.array(normalization.scale, np.float32), scale.name))
+    zero.CopyFrom(numpy_helper.from_array(np.array(normalization.zero_point, np.uint8), zero.name))
+    graph.node.remove(quantize)
+    _rename_reads(graph, quantize.output[0], source)
+    _take_uint8(graph)
+
+
+def _behind_movers(graph: Any) -> tuple[str, int]:
+    """The tensor behind the operators that only move the input's values, and where in the graph its reader may stand.
+
+    Keras has channels last and ONNX first: moving bytes is a quarter of moving floats.
+    """
+    name, place = INPUT, 0
+    while True:
+        readers = [(at, node) for at, node in enumerate(graph.node) if name in node.input]
+        if len(readers) != 1 or readers[0][1].op_type not in {"Transpose", "Reshape"}:
+            return name, place
+        place, name = readers[0][0] + 1, readers[0][1].output[0]
+
+
+def _take_uint8(graph: Any) -> None:
+    """The input is bytes; types that were written down for the tensors behind it no longer hold."""
+    from onnx import TensorProto
+
+    graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    del graph.value_info[:]
+
+
+def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Normalization) -> None:
+    """QDQ, U8 activations and S8 weights per channel (S8 activations are several times slower on x86), min and max."""
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    quantize_static(
+        str(graph),
+        str(target),
+        _Reader(sample, normalization),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=False,
+        calibrate_method=CalibrationMethod.MinMax,
+    )
+
+
+class _Reader:
+    """The calibration sample as ONNX Runtime asks for it; one picture at a time."""
+
+    def __init__(self, sample: TensorFile, normalization: Normalization) -> None:
+        self._tensors: Iterator[Any] = calibration_tensors(sample, normalization)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next feed, or None at the end."""
+        tensor = next(self._tensors, None)
+        return None if tensor is None else {INPUT: tensor}
+
+
+def _append_softmax(model: Any) -> None:
+    from onnx import helper
+
+    graph = model.graph
+    graph.node.append(helper.make_node("Softmax", [LOGITS], [OUTPUT], name=OUTPUT, axis=-1))
+    graph.output[0].name = OUTPUT
+
+
+def _rename_reads(graph: Any, old: str, new: str) -> None:
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name == old:
+                node.input[place] = new
+
+
+def _finish(model: Any, labels: list[str]) -> None:
+    """Names, metadata and the checker's word."""
+    import onnx
+
+    model.producer_name, model.producer_version, model.doc_string = "orilla", "", ""
+    model.graph.name = "orilla"
+    del model.metadata_props[:]
+    for key, value in onnx_properties(labels).items():
+        model.metadata_props.add(key=key, value=value)
+    for port in (*model.graph.input, *model.graph.output):
+        port.type.tensor_type.shape.dim[0].dim_value = 1
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise ConversionError(f"The ONNX checker refuses what was written: {text}.") from error

@@ -1,0 +1,136 @@
+"""Where a model comes from and what is known of it: from its card, or from what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orilla_converters.keras_card import read_card
+from orilla_converters.source import Description
+from orilla_converters.worker import Workshop
+from orilla_runtime.errors import DataError, UsageError
+from orilla_runtime.preprocess import Channels, Fit, Preprocess
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A model file with what is known of it before it is opened.
+
+    labels, preprocess: None where only the model itself can say them (the class numbers; its size). normalization:
+    scale and offset that the user gave. raw: True where the model is known to take raw pixels.
+    """
+
+    path: Path
+    raw: bool
+    labels: tuple[str, ...] | None
+    preprocess: Preprocess | None
+    normalization: tuple[float, float] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def job_parameters(self) -> dict[str, Any]:
+        """What a job needs to open the model."""
+        given = None if self.normalization is None else list(self.normalization)
+        return {"model": str(self.path.absolute()), "raw": self.raw, "normalization": given}
+
+    @property
+    def split(self) -> Mapping[str, Any] | None:
+        """The training's split, relative paths under `train`, `validation` and `test`; None where it is not known."""
+        split = self.training.get("split")
+        fits = isinstance(split, dict) and all(isinstance(paths, list) for paths in split.values())
+        return split if fits else None
+
+    def described_by(self, workshop: Workshop) -> Description:
+        """Open the model, in a process of its own, and check that it is what its card or the user says."""
+        value = workshop.run("describe", self.path.name, self.job_parameters)
+        height, width, depth = value["shape"]
+        found = Description(
+            (height, width, depth), value["classes"], value["head"], float(value["scale"]), float(value["offset"])
+        )
+        labels, preprocess = self.labels_for(found), self.preprocess_for(found)
+        if len(labels) != found.classes:
+            raise DataError(
+                f"{self.path} has {found.classes} classes, and there are {len(labels)} labels.",
+                "Give one label for each class, in the order of the outputs.",
+            )
+        if preprocess.shape[1:] != found.shape or not preprocess.is_raw:
+            raise DataError(
+                f"{self.path} takes {list(found.shape)}; its card speaks of {list(preprocess.shape[1:])}.",
+                "The card belongs to another model: train again.",
+            )
+        return found
+
+    def labels_for(self, description: Description) -> tuple[str, ...]:
+        """The class names; the classes' numbers where nobody named them."""
+        if self.labels is not None:
+            return self.labels
+        return tuple(str(number) for number in range(description.classes))
+
+    def preprocess_for(self, description: Description) -> Preprocess:
+        """How a picture becomes the model's input: uint8 NHWC, nothing scaled."""
+        if self.preprocess is not None:
+            return self.preprocess
+        height, width, depth = description.shape
+        options = dict(self.options)
+        channels: Channels = "grey" if depth == 1 else options.pop("channels", "rgb")
+        if depth == 1 and options.pop("channels", "grey") != "grey":
+            raise UsageError(f"{self.path} takes grey pictures.", "Leave out --channels, or give --channels grey.")
+        return Preprocess(size=(height, width), channels=channels, **options)
+
+
+def read_origin(
+    model: str | Path,
+    *,
+    labels: Sequence[str] | str | Path | None,
+    scale: float | None,
+    offset: float | None,
+    channels: Channels | None,
+    fit: Fit | None,
+    crop_fraction: float | None,
+) -> Origin:
+    """What is known of a `.keras` file.
+
+    Raises:
+        DataError: no such file, not a `.keras` file, a damaged card, or labels that cannot be read.
+        UsageError: options for a model that carries its own card, or half a normalization.
+    """
+    path = Path(model)
+    if path.suffix != ".keras":
+        raise UsageError(f"{path} is not a .keras file.", "Give the path of a Keras 3 model, NAME.keras.")
+    card = read_card(path)
+    options = {"channels": channels, "fit": fit, "crop_fraction": crop_fraction}
+    given = {name: value for name, value in options.items() if value is not None}
+    if card is not None:
+        own = {"labels": labels, "scale": scale, "offset": offset}
+        said = [*given, *(name for name, value in own.items() if value is not None)]
+        if said:
+            raise UsageError(
+                f"{path} carries its own labels and preprocessing.",
+                f"Leave out {', '.join('--' + name.replace('_', '-') for name in said)}.",
+            )
+        return Origin(path, True, card.labels, card.preprocess, training=card.training)
+    if (scale is None) != (offset is None):
+        raise UsageError("--scale and --offset belong together.", "The model takes pixel * scale + offset: give both.")
+    normalization = None if scale is None or offset is None else (float(scale), float(offset))
+    return Origin(path, False, _labels(labels), None, normalization, given)
+
+
+def _labels(labels: Sequence[str] | str | Path | None) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    if isinstance(labels, str | Path):
+        try:
+            lines = Path(labels).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"{labels} cannot be read: {error}.", "Give a text file with one class name a line."
+            ) from error
+        labels = [line.strip() for line in lines]
+        while labels and not labels[-1]:
+            labels.pop()
+    if not labels or not all(labels):
+        raise DataError("The labels hold an empty name, or none at all.", "One class name a line, none empty.")
+    return tuple(labels)

@@ -1,0 +1,70 @@
+"""From a Keras core to a clean ONNX graph: float `image` in, float `logits` out, batch of one.
+
+Traced and frozen by our own route (compat.py); then ONNX Runtime's basic pass folds the batch normalizations that
+tf2onnx leaves, which costs nothing in float and up to 3x in int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orilla_converters.compat import OPSET, frozen_function, onnx_from_frozen
+from orilla_converters.source import open_source
+from orilla_runtime.errors import ConversionError
+
+INPUT, LOGITS = "image", "logits"
+
+
+def graph_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Job: write the clean graph of the core; the value is its path and its normalization."""
+    import onnx
+    import tensorflow as tf
+
+    source = open_source(parameters)
+    height, width, depth = source.shape
+
+    def call(pixels: Any) -> Any:
+        return tf.identity(source.core(pixels, training=False))
+
+    frozen = frozen_function(call, [tf.TensorSpec((1, height, width, depth), tf.float32, name=INPUT)])
+    names = {frozen.inputs[0].name: INPUT}, {frozen.outputs[0].name: LOGITS}
+    raw, clean = folder / "raw.onnx", folder / "core.onnx"
+    onnx.save(onnx_from_frozen(frozen, "orilla", *names), raw)
+    _clean(raw, clean)
+    normalization = source.normalization
+    return {"path": str(clean), "normalization": [normalization.scale, normalization.offset]}
+
+
+def _clean(raw: Path, clean: Path) -> None:
+    """BASIC and no more: EXTENDED and ALL save operators that only this ONNX Runtime on this CPU knows."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(clean)
+    try:
+        onnxruntime.InferenceSession(str(raw), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        raise ConversionError(f"ONNX Runtime does not open the converted graph: {text}.") from error
+    model = onnx.load(clean)
+    _keep_used_domains(model)
+    if [port.name for port in model.graph.input] != [INPUT] or [port.name for port in model.graph.output] != [LOGITS]:
+        raise ConversionError("The converted graph has other inputs or outputs than the model.")
+    onnx.save(model, clean)
+
+
+def _keep_used_domains(model: Any) -> None:
+    """ONNX Runtime imports nine operator sets into what it saves, though no node uses them."""
+    used = {node.domain for node in model.graph.node} | {""}
+    foreign = used - {"", "ai.onnx"}
+    if foreign:
+        raise ConversionError(f"The converted graph needs operators of {', '.join(sorted(foreign))}.")
+    kept = [entry for entry in model.opset_import if entry.domain in {"", "ai.onnx"}]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    if not kept or kept[0].version < OPSET:
+        raise ConversionError(f"The converted graph is older than opset {OPSET}.")
