@@ -107,9 +107,7 @@ def tflite_colours(
         last = model.tensor("scores", [1, 3], kind.FLOAT32, signature=open_row)
         options = schema.SoftmaxOptionsT()
         options.beta = 1.0
-        model.operator(
-            schema.BuiltinOperator.SOFTMAX, [means], [last], schema.BuiltinOptions.SoftmaxOptions, options
-        )
+        model.operator(schema.BuiltinOperator.SOFTMAX, [means], [last], schema.BuiltinOptions.SoftmaxOptions, options)
     if metadata is not None:
         model.attach("TFLITE_METADATA", metadata)
     return model.build([image], [last])

@@ -14,6 +14,7 @@ import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
+
 from orilla_runtime.errors import ModelError
 from orilla_runtime.model import Model, load
 

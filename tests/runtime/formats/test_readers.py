@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.model_file import Normalization
 from orilla_runtime.formats.onnx import read_onnx
 from orilla_runtime.formats.sniff import read_model, sniff_format
 from orilla_runtime.formats.tflite import read_tflite
 from orilla_runtime.tensors import Quantization, TensorSpec
-
 from tests.runtime.small_models import load_onnx, onnx_colours, tflite_colours
 
 
@@ -82,7 +82,7 @@ def test_packed_files_are_read_and_bounded() -> None:
             archive.writestr("names.txt", content)
         return stream.getvalue()
 
-    file = read_model(packed("rouge\r\nvert\r\nbleu \n\n".encode()))
+    file = read_model(packed(b"rouge\r\nvert\r\nbleu \n\n"))
     assert file.label_files == {"names.txt": ("rouge", "vert", "bleu")}
     assert file.labels is None
     with pytest.raises(ModelError, match=r"larger than 8 MiB"):
@@ -93,9 +93,7 @@ def test_onnx_quantization_of_inputs_and_outputs() -> None:
     """Scale and zero point in raw bytes, in typed lists and in Constant nodes."""
     scale = numpy_helper.from_array(np.array(0.5, np.float32), "scale")
     zero = helper.make_tensor("zero", TensorProto.UINT8, [], [7])
-    constant = helper.make_node(
-        "Constant", [], ["step"], value=helper.make_tensor("", TensorProto.FLOAT, [1], [0.25])
-    )
+    constant = helper.make_node("Constant", [], ["step"], value=helper.make_tensor("", TensorProto.FLOAT, [1], [0.25]))
     nodes = [
         constant,
         helper.make_node("DequantizeLinear", ["x", "scale", "zero"], ["real"]),
@@ -121,9 +119,7 @@ def test_onnx_outside_weights_are_named(tmp_path: Path) -> None:
     ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [400]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "g", ports[:1], ports[1:], [weight])
     path = tmp_path / "m.onnx"
-    onnx.save(
-        helper.make_model(graph), path, save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
+    onnx.save(helper.make_model(graph), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     assert read_onnx(path.read_bytes()).external == ("weights.bin",)
 
 
