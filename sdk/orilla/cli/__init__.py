@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -59,7 +60,21 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the command `orilla`."""
+    if "--debug" not in sys.argv:
+        _silence_native_libraries()
     sys.exit(run(sys.argv[1:]))
+
+
+def _silence_native_libraries() -> None:
+    """Keep what LiteRT, FFmpeg and libjpeg write to file descriptor 2 off the screen; `--debug` shows it.
+
+    Python's own standard error goes on to where descriptor 2 led before.
+    """
+    sys.stderr.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def run(arguments: Sequence[str]) -> int:

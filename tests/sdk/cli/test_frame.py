@@ -82,3 +82,15 @@ def test_completion_prints_a_script(shell: str) -> None:
     done = orilla("completion", shell)
     assert done.returncode == 0
     assert "_ORILLA_COMPLETE" in done.stdout
+
+
+def test_native_noise_stays_off_the_screen() -> None:
+    code = """
+import os, sys
+from orilla.cli import _silence_native_libraries
+_silence_native_libraries()
+os.write(2, b"INFO: from a native library")
+print("from Python", file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "from Python\n"
