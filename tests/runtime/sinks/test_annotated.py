@@ -151,11 +151,13 @@ def test_another_package_brings_a_sink(tmp_path: Path, monkeypatch: pytest.Monke
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: telegraph\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[orilla.sinks]\ntelegraph = telegraph_sink:Telegraph\njsonl = nothing:x\n")
     (tmp_path / "telegraph_sink.py").write_text(
-        "class Telegraph:\n    def __init__(self, target):\n        self.station = 1 / 0 if target == 'broken' else target\n"
+        "class Telegraph:\n"
+        "    def __init__(self, target):\n"
+        "        self.station = 1 / 0 if target == 'broken' else target\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert open_sink("telegraph", "Paris").station == "Paris"  # type: ignore[attr-defined]
-    with pytest.raises(SinkError, match="The sink telegraph .* failed: division by zero"):
+    with pytest.raises(SinkError, match=r"The sink telegraph .* failed: division by zero"):
         open_sink("telegraph", "broken")
     with pytest.raises(UsageError, match="needs the name of a file"):
         open_sink("jsonl")
