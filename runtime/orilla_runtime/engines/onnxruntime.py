@@ -94,11 +94,13 @@ def _carried(runtime: Any) -> list[Provider]:
 def _wanted(runtime: Any, device: str) -> list[Provider]:
     """The providers to try, in order."""
     carried = _carried(runtime)
-    if device == "auto":
-        return [provider for provider in carried if provider.device in AUTOMATIC]
+    automatic = [provider for provider in carried if provider.device in AUTOMATIC]
+    if device == "auto" and automatic:
+        return automatic
     known = {provider.device: provider for provider in PROVIDERS}
     if device not in known:
-        raise EngineError(f"ONNX Runtime has no device {device!r}.", f"It knows: {', '.join(known)}.")
+        there = ", ".join(provider.device for provider in carried)
+        raise EngineError(f"ONNX Runtime has no device {device!r}.", f"It carries: {there}.")
     if known[device] not in carried:
         there = ", ".join(provider.device for provider in carried)
         raise EngineError(

@@ -59,8 +59,8 @@ def read_onnx(data: bytes, name: str = "the model") -> OnnxFile:
     Raises:
         ModelError: not an ONNX file, damaged or cut.
     """
-    # Nothing in a protobuf is shared, so the work is a small multiple of its length.
-    budget = Budget(40 * len(data) + 1000)
+    # Nothing in a protobuf is shared, so the work is a small multiple of its length; the cap is some seconds.
+    budget = Budget(min(40 * len(data) + 1000, 20_000_000))
     try:
         return _read(Message.root(data, budget))
     except DamagedFileError as error:

@@ -87,7 +87,7 @@ def read_packed_texts(data: bytes) -> Mapping[str, tuple[str, ...]]:
         return {}
     try:
         with zipfile.ZipFile(stream) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
             if len(entries) > _MAX_FILES:
                 raise DamagedFileError(f"it packs {len(entries)} files, more than {_MAX_FILES}")
             return {entry.filename: lines_of(_content(archive, entry)) for entry in entries}

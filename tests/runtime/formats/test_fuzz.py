@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import struct
 import time
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -18,12 +20,24 @@ from orilla_runtime.formats.sniff import read_model
 from orilla_runtime.formats.tflite import read_tflite
 from tests.runtime.small_models import onnx_colours, tflite_colours
 
+
+def with_files() -> bytes:
+    """A model with label files packed behind it."""
+    stream = io.BytesIO(tflite_colours())
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("labels.txt", "red\ngreen\nblue\n")
+        archive.writestr("folder/vocab.txt", "a\nb\n")
+    return stream.getvalue()
+
+
 FILES = {
+    "tflite with files": with_files(),
     "tflite": tflite_colours(),
     "tflite with metadata": tflite_colours(metadata=tflite_colours()),
     "onnx": onnx_colours(metadata={"names": "{0: 'a', 1: 'b', 2: 'c'}"}),
 }
 READERS: dict[str, Callable[[bytes], ModelFile]] = {
+    "tflite with files": lambda data: read_tflite(data).summary(),
     "tflite": lambda data: read_tflite(data).summary(),
     "tflite with metadata": lambda data: read_tflite(data).summary(),
     "onnx": lambda data: read_onnx(data).summary(),
