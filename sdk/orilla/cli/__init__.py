@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from orilla_runtime.errors import OrillaError
+from orilla_runtime.text import printable
 
 COMMANDS = {
     "quickstart": "orilla.cli.quickstart",
@@ -106,11 +107,11 @@ def _report(error: Exception) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, OrillaError):
-        click.echo(f"{click.style('error:', fg='red')} {error.message}", err=True)
+        click.echo(f"{click.style('error:', fg='red')} {printable(error.message)}", err=True)
         if error.remedy:
-            click.echo(error.remedy, err=True)
+            click.echo(printable(error.remedy), err=True)
         return error.exit_code
-    click.echo(f"{click.style('error:', fg='red')} {_in_one_line(error)}", err=True)
+    click.echo(f"{click.style('error:', fg='red')} {printable(_in_one_line(error))}", err=True)
     return 1
 
 
