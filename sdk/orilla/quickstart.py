@@ -77,7 +77,7 @@ def quickstart(
     held_out = [root / "digits" / path for path in card.training["split"]["test"]]
     keras_ms, artifact_ms = measure_latency(model, bundle, held_out[0])
     say("4/5  measured, in interleaved rounds, against a tf.function of the Keras model")
-    write_video(held_out[:VIDEO_DIGITS], root / "digits.avi")
+    write_video(_spread(held_out, VIDEO_DIGITS), root / "digits.avi")
     result = _summary(root, bundle, keras_ms, artifact_ms)
     _run_on_files(bundle, held_out, result)
     say(f"5/5  ran {len(held_out)} held-out pictures and a video of {VIDEO_DIGITS} digits through the runtime")
@@ -99,6 +99,11 @@ def _empty_folder(root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     (root / MARKER).write_text("This folder was made by `orilla quickstart`, which empties it when it runs again.\n")
     return root
+
+
+def _spread(pictures: list[Path], count: int) -> list[Path]:
+    """Some of the pictures, of all classes: they stand class by class."""
+    return [pictures[index * len(pictures) // count] for index in range(count)]
 
 
 def _summary(root: Path, bundle: Path, keras_ms: float, artifact_ms: dict[str, float]) -> QuickstartResult:
@@ -147,7 +152,7 @@ def _run_on_files(bundle: Path, held_out: list[Path], result: QuickstartResult) 
 
     with load(bundle) as model:
         run(list(held_out), [JsonlSink(result.results)])
-        run(list(held_out[:ANNOTATED_PICTURES]), [AnnotatedSink(result.annotated)])
+        run(list(_spread(held_out, ANNOTATED_PICTURES)), [AnnotatedSink(result.annotated)])
         run([bundle.parent / "digits.avi"], [AnnotatedSink(result.video)])
 
 

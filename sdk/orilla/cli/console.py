@@ -28,8 +28,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
         table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(escaped(cell) for cell in row))
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table, width=max(console.width, sum(_widths(columns, rows)) + 3 * len(columns)))
+    needed = sum(_widths(columns, rows)) + 3 * len(columns)
+    Console(highlight=False, width=max(Console().width, needed)).print(table)
 
 
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

@@ -32,7 +32,7 @@ def render(result: QuickstartResult, pictures: list[Path], found: list[dict[str,
         keras=f"{result.keras_milliseconds:.3f}",
         rows="\n".join(_row(row) for row in result.rows),
         mistakes="\n".join(_figure(*entry) for entry in wrong) or "<p>None.</p>",
-        right="\n".join(_figure(*entry) for entry in right[:SHOWN_RIGHT]),
+        right="\n".join(_figure(*entry) for entry in right[:: max(1, len(right) // SHOWN_RIGHT)]),
         bundle=escape(result.bundle.name),
     )
 
