@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from orilla_converters.source import Description
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
 from orilla_runtime.bundle.manifest import Gate, Metrics
-from orilla_runtime.errors import DataError, GateError, UsageError
+from orilla_runtime.errors import ConversionError, DataError, GateError, SinkError, UsageError
 from orilla_runtime.labelled.images import LabelledImages
 from orilla_runtime.labelled.reading import read_labelled
 from orilla_runtime.preprocess import Channels, Fit
@@ -114,6 +115,9 @@ def convert(
         crop_fraction=crop_fraction,
     )
     images = read_labelled(data, labelled=False)
+    if origin.labels is not None:
+        images = images.aligned(origin.labels)
+    _require_desk(recipes)
     with Workshop(limit, jobs) as workshop:
         say(Step("read", str(model)))
         description = origin.described_by(workshop)
@@ -141,8 +145,17 @@ def _checked_output(output: Path) -> Path:
     if output.suffix != ".orilla":
         raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {output.name}.orilla.")
     if output.is_dir() or not output.parent.is_dir():
-        raise UsageError(f"{output} cannot be written: no such folder, or a folder itself.", "Make the folder first.")
+        what = f"there is no folder {output.parent}" if not output.is_dir() else "it is a folder"
+        raise SinkError(f"{output} cannot be written: {what}.", "Give a file in a folder that is there.")
     return output
+
+
+def _require_desk(recipes: Sequence[Recipe]) -> None:
+    """Say at once what is not installed; nothing is imported."""
+    needed = ["tensorflow", "keras", *(["tf2onnx", "onnx"] if any(one.format == "onnx" for one in recipes) else [])]
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise ConversionError(f"Converting needs {', '.join(missing)}.", "Install the desk: pip install 'orilla[desk]'")
 
 
 def _checked_recipes(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
@@ -162,7 +175,8 @@ def _calibrate(
     say: Progress,
 ) -> _Material:
     """Choose the pictures and run them through `Preprocess`."""
-    images = images.aligned(origin.labels_for(description))
+    if origin.labels is None:
+        images = images.aligned(origin.labels_for(description))
     selection = select(images, origin.split, calibration=count, seed=seed)
     say(Step("calibrate", f"{len(selection.calibration)} pictures to calibrate, {len(selection.judged)} to judge"))
     if origin.split and selection.origin == "seed":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from orilla_converters.metadata import onnx_properties
+from orilla_converters.onnx_names import make_stable
 from orilla_converters.source import Normalization
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tflite import calibration_tensors
@@ -39,6 +40,7 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             model = _half(model)
         _normalize(model, normalization)
     _append_softmax(model)
+    make_stable(model.graph)
     _finish(model, parameters["labels"])
     path = folder / f"{precision}.onnx"
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -49,24 +51,9 @@ def _half(model: Any) -> Any:
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     half = convert_float_to_float16(model, keep_io_types=True)
-    _sort(half.graph)
+    # Its casts stand at the end of the graph, behind their readers.
+    make_stable(half.graph)
     return half
-
-
-def _sort(graph: Any) -> None:
-    """Producers before their readers, as ONNX wants it: the float16 pass appends its casts at the end."""
-    waiting = list(graph.node)
-    known = {"", *(port.name for port in graph.input), *(tensor.name for tensor in graph.initializer)}
-    ordered = []
-    while waiting:
-        ready = [node for node in waiting if known.issuperset(node.input)]
-        if not ready:
-            raise ConversionError("float16.onnx: the graph has a node that nothing feeds.")
-        ordered += ready
-        known.update(name for node in ready for name in node.output)
-        waiting = [node for node in waiting if not known.issuperset(node.input) or node.output[0] not in known]
-    del graph.node[:]
-    graph.node.extend(ordered)
 
 
 def _normalize(model: Any, normalization: Normalization) -> None:

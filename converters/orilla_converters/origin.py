@@ -10,7 +10,7 @@ from typing import Any
 from orilla_converters.keras_card import read_card
 from orilla_converters.source import Description
 from orilla_converters.worker import Workshop
-from orilla_runtime.errors import DataError, UsageError
+from orilla_runtime.errors import DataError, ModelError, UsageError
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
 
 
@@ -94,12 +94,13 @@ def read_origin(
     """What is known of a `.keras` file.
 
     Raises:
-        DataError: no such file, not a `.keras` file, a damaged card, or labels that cannot be read.
+        DataError: no such file, a damaged `.keras` file or card, or labels that cannot be read.
+        ModelError: another kind of file.
         UsageError: options for a model that carries its own card, or half a normalization.
     """
     path = Path(model)
-    if path.suffix != ".keras":
-        raise UsageError(f"{path} is not a .keras file.", "Give the path of a Keras 3 model, NAME.keras.")
+    if path.is_file() and path.suffix != ".keras":
+        raise ModelError(f"{path} is not a .keras file.", "Give a Keras 3 model, saved with model.save('NAME.keras').")
     card = read_card(path)
     options = {"channels": channels, "fit": fit, "crop_fraction": crop_fraction}
     given = {name: value for name, value in options.items() if value is not None}

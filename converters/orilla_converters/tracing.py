@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla_converters.compat import OPSET, frozen_function, onnx_from_frozen
+from orilla_converters.onnx_names import make_stable
 from orilla_converters.source import open_source
 from orilla_runtime.errors import ConversionError
 
@@ -54,6 +55,9 @@ def _clean(raw: Path, clean: Path) -> None:
     _keep_used_domains(model)
     if [port.name for port in model.graph.input] != [INPUT] or [port.name for port in model.graph.output] != [LOGITS]:
         raise ConversionError("The converted graph has other inputs or outputs than the model.")
+    if any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute):
+        raise ConversionError("The converted graph has branches or loops.", "Orilla converts plain networks.")
+    make_stable(model.graph)
     onnx.save(model, clean)
 
 

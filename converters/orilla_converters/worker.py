@@ -104,6 +104,8 @@ class Workshop:
             _kill(process)
             with self._lock:
                 self._running.discard(process)
+        if self._closed:
+            raise ConversionError("The conversion was stopped.")
         return _outcome(job, subject, code)
 
     def _stop(self) -> None:
@@ -122,7 +124,7 @@ class Workshop:
                 stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process is gone
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=_environment(job.folder),
                 start_new_session=True,
             )
             self._running.add(process)
@@ -135,11 +137,14 @@ def call(kind: str, parameters: Mapping[str, Any], *, what: str, limit: float = 
         return workshop.run(kind, what, parameters)
 
 
-def _environment() -> dict[str, str]:
-    """The worker's environment: ours, with a quiet TensorFlow."""
+def _environment(folder: Path) -> dict[str, str]:
+    """The worker's environment: ours, with a quiet TensorFlow, whose temporary files go where ours do."""
     return os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "tensorflow",
+        "TMPDIR": str(folder),
+        # tf2onnx walks over sets of names: the order of nodes, and so the file's bytes, hang on their hashes.
+        "PYTHONHASHSEED": "0",
         # Other devices change the last bits of what Keras computes, and a GPU's memory is not ours to take.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
