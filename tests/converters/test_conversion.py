@@ -1,0 +1,144 @@
+"""The whole walk: the same bytes each time, gates that hold, and nothing half-written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from orilla_converters.conversion import ConversionResult, convert
+from orilla_converters.keras_card import KerasCard, read_card, write_card
+from orilla_converters.latency import measure_latency
+from orilla_converters.progress import Note, Step
+from orilla_converters.recipe import Recipe
+from orilla_runtime.bundle.reader import open_bundle
+from orilla_runtime.errors import DataError, GateError, ModelError, OrillaError, SinkError, UsageError
+from orilla_runtime.preprocess import Preprocess
+from tests.converters.conftest import LABELS, RECIPES, Bench
+
+FLOAT = (Recipe("tflite", "float32"),)
+
+
+def test_twice_gives_the_same_bytes(bench: Bench, converted: ConversionResult, tmp_path: Path) -> None:
+    again = convert(bench.model, data=bench.digits, output=tmp_path / "digits.orilla", recipes=RECIPES, jobs=2)
+    assert again.bundle_id == converted.bundle_id
+    assert again.path.read_bytes() == converted.path.read_bytes()
+
+
+def test_a_model_without_a_card_and_pictures_without_labels(bench: Bench, tmp_path: Path) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted(bench.digits.glob("*/*.png"))[::10]):
+        shutil.copy(path, flat / f"{number}.png")
+    (flat / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    events: list[Step | Note] = []
+    result = convert(
+        bench.bare,
+        data=flat,
+        output=tmp_path / "a.orilla",
+        recipes=[Recipe("tflite", "int8")],
+        calibration=20,
+        golden="drawn",
+        progress=events.append,
+    )
+    (artifact,) = result.artifacts
+    assert artifact.metrics.accuracy is None
+    assert artifact.metrics.n in {39, 40}
+    assert artifact.gate.min_agreement == 0.93
+    assert any(isinstance(event, Note) and "broken.png" in event.text for event in events)
+    with open_bundle(result.path) as bundle:
+        assert bundle.manifest.task.labels == tuple("0123456789")
+        assert bundle.manifest.golden is not None
+        assert bundle.manifest.golden.kind == "drawn"
+
+
+def test_a_gate_that_fails_names_the_artifact_and_by_how_much(bench: Bench, tmp_path: Path) -> None:
+    """Calibrated on two black pictures, int8 sees nothing else."""
+    data = tmp_path / "data"
+    shutil.copytree(bench.digits, data)
+    names = []
+    for number in range(2):
+        names.append(f"digit 0/black{number}.png")
+        cv2.imwrite(str(data / names[-1]), np.zeros((16, 16, 3), np.uint8))
+    model = tmp_path / "bad.keras"
+    shutil.copy(bench.bare, model)
+    split = {"train": names, "validation": [], "test": list(bench.split["test"])}
+    write_card(model, KerasCard(LABELS, Preprocess((16, 16)), training={"split": split}))
+    recipes = [Recipe("onnx", "float32"), Recipe("onnx", "int8")]
+    with pytest.raises(GateError) as caught:
+        convert(model, data=data, output=tmp_path / "bad.orilla", recipes=recipes)
+    text = str(caught.value)
+    assert caught.value.exit_code == 3
+    assert "1 of 2 artifacts failed" in text
+    assert "int8.onnx: " in text
+    assert "float32.onnx" not in text
+    assert "points below Keras" in text
+    assert len(text.splitlines()) == 2
+    assert not (tmp_path / "bad.orilla").exists()
+
+
+def test_speed_is_measured_in_one_process(bench: Bench, converted: ConversionResult) -> None:
+    picture = next(bench.digits.glob("*/*.png"))
+    keras, artifacts = measure_latency(bench.model, converted.path, picture, rounds=3)
+    assert keras > 0
+    assert set(artifacts) == {artifact.path for artifact in converted.artifacts}
+    assert all(spent > 0 for spent in artifacts.values())
+
+
+def card_of_other_size(model: Path) -> None:
+    write_card(model, KerasCard(LABELS, Preprocess((32, 32))))
+
+
+def card_with_fewer_labels(model: Path) -> None:
+    card = read_card(model)
+    assert card is not None
+    write_card(model, KerasCard(LABELS[:5], card.preprocess))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [(card_of_other_size, "its card speaks of"), (card_with_fewer_labels, "5 labels")]
+)
+def test_a_card_of_another_model_is_refused(change: object, word: str, bench: Bench, tmp_path: Path) -> None:
+    model, flat = tmp_path / "m.keras", tmp_path / "flat"
+    shutil.copy(bench.model, model)
+    change(model)  # type: ignore[operator]
+    shutil.copytree(bench.digits / "digit 3", flat)
+    with pytest.raises(DataError, match=word):
+        convert(model, data=flat, output=tmp_path / "a.orilla", recipes=FLOAT)
+    assert not (tmp_path / "a.orilla").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "word"),
+    [
+        ({"output": "a.zip"}, UsageError, "ends in"),
+        ({"output": "no/folder/a.orilla"}, SinkError, "no folder"),
+        ({"model": "gone.keras"}, DataError, "no such file"),
+        ({"model": "photo.png"}, ModelError, "not a .keras file"),
+        ({"data": "nowhere"}, DataError, "nowhere"),
+        ({"recipes": ()}, UsageError, "No artifact"),
+        ({"golden": "silver"}, UsageError, "silver"),
+        ({"max_drop": 7.0}, UsageError, "max_drop"),
+        ({"labels": ["a"]}, UsageError, "--labels"),
+        ({"crop_fraction": 0.5}, UsageError, "--crop-fraction"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(
+    options: dict[str, object], error: type[OrillaError], word: str, bench: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.png").write_bytes(b"")
+    values: dict[str, object] = {"model": bench.model, "data": bench.digits, "output": "a.orilla", "recipes": FLOAT}
+    values |= options
+    for name in ("model", "data", "output"):
+        values[name] = tmp_path / Path(str(values[name]))
+    with pytest.raises(error, match=word):
+        convert(**values)  # type: ignore[arg-type]
+
+
+def test_classes_of_other_names_are_refused(bench: Bench, tmp_path: Path) -> None:
+    shutil.copytree(bench.digits / "digit 3", tmp_path / "data" / "cat")
+    with pytest.raises(DataError, match="cat"):
+        convert(bench.model, data=tmp_path / "data", output=tmp_path / "a.orilla", recipes=FLOAT)
