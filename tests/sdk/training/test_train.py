@@ -1,0 +1,288 @@
+"""Training: it learns, it repeats itself, it writes down what it did, and a bad start ends before the first step."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from orilla.evaluation.keras_model import keras_scores
+from orilla.keras_backend import keras_and_tensorflow
+from orilla.training import TrainResult, train
+from orilla.training.plan import Wishes, plan_for
+from orilla.training.progress import EpochEnd, Event, Note, Phase
+from orilla_converters.keras_card import read_card
+from orilla_runtime.errors import DataError, OrillaError, SinkError, UsageError
+from orilla_runtime.labelled import read_labelled
+
+
+def weights(path: Path) -> list[Any]:
+    keras, _ = keras_and_tensorflow()
+    found: list[Any] = keras.saving.load_model(path, compile=False).get_weights()
+    return found
+
+
+def draw_stripes(folder: Path) -> Path:
+    """40 noisy pictures of two classes: stripes that lie, and stripes that stand."""
+    drawn = np.random.default_rng(0)
+    for index in range(40):
+        picture = drawn.integers(0, 120, (16, 16, 3), np.uint8)
+        name = ("lying", "standing")[index % 2]
+        picture[::4] += 120 if name == "lying" else 0
+        picture[:, ::4] += 120 if name == "standing" else 0
+        path = folder / name / f"{index:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture)
+    return folder
+
+
+OPTIONS: dict[str, Any] = {"epochs": 3, "seed": 5, "batch_size": 8, "image_size": 8}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training that several tests look at."""
+
+    data: Path
+    result: TrainResult
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder, events = tmp_path_factory.mktemp("trained"), list[Event]()
+    data = draw_stripes(folder / "stripes")
+    return Trained(data, train(data, output=folder / "m.keras", progress=events.append, **OPTIONS), events)
+
+
+@pytest.fixture
+def stripes(tmp_path: Path) -> Path:
+    return draw_stripes(tmp_path / "stripes")
+
+
+def test_digits_are_learned(digits_folder: Path, digits_model: Path) -> None:
+    card = read_card(digits_model)
+    assert card is not None
+    assert card.labels == tuple("0123456789")
+    assert card.preprocess.shape == (1, 16, 16, 1)
+    assert card.preprocess.is_raw
+    assert card.training["test"]["n"] > 300
+    assert card.training["test"]["top1"] >= 0.97
+
+
+def test_the_file_says_what_training_said(digits_folder: Path, digits_model: Path) -> None:
+    card = read_card(digits_model)
+    assert card is not None
+    images = read_labelled(digits_folder)
+    places = {path.as_posix(): place for place, path in enumerate(images.paths)}
+    held_out = images.subset([places[path] for path in card.training["split"]["test"]])
+    scored = keras_scores(digits_model, held_out)
+    assert scored.failed == ()
+    assert (scored.scores.argmax(axis=1) == scored.truth).mean() == pytest.approx(card.training["test"]["top1"])
+
+
+def test_the_record_is_enough_to_repeat(trained: Trained) -> None:
+    record = trained.result.card.training
+    images = read_labelled(trained.data)
+    assert record["data_digest"] == images.digest()
+    assert sorted(chain(*record["split"].values())) == [path.as_posix() for path in images.paths]
+    assert {part: len(paths) for part, paths in record["split"].items()} == {"train": 28, "validation": 4, "test": 8}
+    assert record["seed"] == record["recipe"]["seed"] == 5
+    assert record["recipe"]["epochs"] == 3
+    assert {"orilla", "tensorflow", "keras", "numpy", "python"} <= set(record["versions"])
+    assert [epoch["epoch"] for epoch in record["history"]] == [1, 2, 3]
+    assert read_card(trained.result.path) == trained.result.card
+
+
+def test_the_best_epoch_is_kept(trained: Trained) -> None:
+    result = trained.result
+    assert result.best == max(result.history, key=lambda end: (end.val_accuracy, -end.val_loss))
+    images = read_labelled(trained.data)
+    names = [path.as_posix() for path in images.paths]
+    places = [names.index(path) for path in result.card.training["split"]["validation"]]
+    scored = keras_scores(result.path, images.subset(places))
+    right = scored.scores[np.arange(len(places)), scored.truth]
+    assert (scored.scores.argmax(axis=1) == scored.truth).mean() == pytest.approx(result.best.val_accuracy)
+    assert -np.log(right).mean() == pytest.approx(result.best.val_loss, rel=1e-4)
+
+
+def test_progress_tells_phases_and_epochs(trained: Trained) -> None:
+    assert [event.name for event in trained.events if isinstance(event, Phase)] == ["read", "train", "test"]
+    assert tuple(event for event in trained.events if isinstance(event, EpochEnd)) == trained.result.history
+
+
+def test_the_same_training_gives_the_same_weights(trained: Trained, tmp_path: Path) -> None:
+    # Read again from the files at each step, and not from the cache: nothing else may change.
+    again = train(trained.data, output=tmp_path / "again.keras", cache_bytes=0, **OPTIONS)
+    pairs = zip(weights(trained.result.path), weights(again.path), strict=True)
+    assert all(np.array_equal(one, two) for one, two in pairs)
+    assert again.card == trained.result.card
+
+
+def test_another_seed_gives_other_weights(trained: Trained, tmp_path: Path) -> None:
+    other = train(trained.data, output=tmp_path / "other.keras", **OPTIONS | {"seed": 6, "epochs": 1})
+    assert not np.array_equal(weights(trained.result.path)[0], weights(other.path)[0])
+
+
+def test_grey_pictures_make_a_grey_model_unless_asked(digits_folder: Path, tmp_path: Path) -> None:
+    for digit in "01":
+        files = sorted((digits_folder / digit).iterdir())[:6]
+        (tmp_path / "few" / digit).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, tmp_path / "few" / digit)
+    images = read_labelled(tmp_path / "few")
+    plan = plan_for(Wishes(), images)
+    assert (plan.preprocess.channels, plan.preprocess.size) == ("grey", (64, 64))
+    plan = plan_for(Wishes(channels="rgb", image_size=12), images)
+    assert (plan.preprocess.channels, plan.preprocess.size) == ("rgb", (12, 12))
+    plan = plan_for(Wishes("efficientnet_lite0"), images)
+    assert (plan.preprocess.channels, plan.preprocess.size) == ("rgb", (224, 224))
+
+
+def test_training_from_a_csv_of_class_ids(stripes: Path, tmp_path: Path) -> None:
+    rows = [f"stripes/{path},{i % 2}" for i, path in enumerate(p.relative_to(stripes) for p in stripes.rglob("*.png"))]
+    (tmp_path / "table.csv").write_text("path,class_id\n" + "\n".join(rows) + "\n")
+    assert train(tmp_path / "table.csv", output=tmp_path / "m.keras", epochs=1, image_size=8).card.labels == ("0", "1")
+
+
+def test_a_lonely_picture_and_a_dominant_class_are_noted(stripes: Path, tmp_path: Path) -> None:
+    (stripes / "alone").mkdir()
+    shutil.move(next((stripes / "lying").iterdir()), stripes / "alone")
+    for path in sorted((stripes / "lying").iterdir())[3:]:
+        path.unlink()
+    events: list[Event] = []
+    result = train(stripes, output=tmp_path / "m.keras", epochs=1, image_size=8, progress=events.append)
+    assert tuple(event.text for event in events if isinstance(event, Note)) == result.notes
+    assert "alone" in result.notes[0]
+    assert "standing" in result.notes[1]
+
+
+def one_class(data: Path) -> None:
+    shutil.rmtree(data / "lying")
+
+
+def corrupt(data: Path) -> None:
+    (data / "standing" / "21.png").write_bytes(b"\x89PNG\r\n\x1a\n, cut")
+
+
+def empty(data: Path) -> None:
+    shutil.rmtree(data)
+    data.mkdir()
+
+
+def too_few(data: Path) -> None:
+    for name in ("lying", "standing"):
+        for path in sorted((data / name).iterdir())[2:]:
+            path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"), [(one_class, "1 class"), (corrupt, "21.png"), (empty, "no pictures"), (too_few, "too few")]
+)
+def test_bad_pictures_are_refused(spoil: Callable[[Path], None], says: str, stripes: Path, tmp_path: Path) -> None:
+    spoil(stripes)
+    with pytest.raises(DataError, match=says):
+        train(stripes, output=tmp_path / "m.keras")
+    assert not list(tmp_path.glob("*.keras"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"output": "m.h5"}, UsageError, ".keras"),
+        ({"output": "nowhere/m.keras"}, SinkError, "no folder"),
+        ({"output": "stripes"}, UsageError, ".keras"),
+        ({"model": "resnet"}, UsageError, "no model"),
+        ({"epochs": 0}, UsageError, "epochs=0"),
+        ({"batch_size": 0}, UsageError, "batch_size=0"),
+        ({"image_size": 4}, UsageError, "image_size=4"),
+        ({"seed": -1}, UsageError, "seed=-1"),
+        ({"learning_rate": float("nan")}, UsageError, "learning_rate"),
+        ({"validation": 0.0}, UsageError, "validation"),
+        ({"test": 0.95}, UsageError, "test"),
+        ({"fit": "squeeze"}, UsageError, "fit"),
+        ({"channels": "bgr"}, UsageError, "bgr"),
+        ({"model": "efficientnet_lite0", "channels": "grey"}, UsageError, "grey"),
+    ],
+)
+def test_bad_options_are_refused_before_the_work(
+    options: dict[str, Any], error: type[OrillaError], says: str, stripes: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / options.pop("output", "m.keras")
+    events: list[Event] = []
+    with pytest.raises(error, match=says):
+        train(stripes, output=output, progress=events.append, **options)
+    assert events == []
+
+
+def test_a_loss_that_diverges_is_told_and_an_old_model_stays(stripes: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.keras"
+    target.write_bytes(b"the old model")
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, Phase) and event.name == "train":
+            patch.setattr("orilla.training.loop.math.isfinite", lambda _value: False)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OrillaError, match="no number"):
+        train(stripes, output=target, epochs=2, image_size=8, progress=spoil)
+    assert target.read_bytes() == b"the old model"
+
+
+def test_an_interruption_leaves_nothing(stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(stripes, output=tmp_path / "m.keras", epochs=3, image_size=8, progress=interrupt)
+    assert not list(scratch.iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "stripes"]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("orilla-decode")]
+
+
+def test_transfer_trains_the_head_and_then_the_last_blocks(stripes: Path, tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = train(
+        stripes,
+        output=tmp_path / "m.keras",
+        model="efficientnet_lite0",
+        image_size=64,
+        epochs=1,
+        progress=events.append,
+    )
+    names = [event.name for event in events if isinstance(event, Phase)]
+    assert names == ["read", "features", "head", "fine-tune", "test"]
+    ends = {phase: [end for end in result.history if end.phase == phase] for phase in ("head", "fine-tune")}
+    assert len(ends["fine-tune"]) == 1
+    assert result.best == max(result.history, key=lambda end: (end.val_accuracy, -end.val_loss))
+    keras, _ = keras_and_tensorflow()
+    model = keras.saving.load_model(result.path, compile=False)
+    _check_frozen(model)
+
+
+def _check_frozen(model: Any) -> None:
+    """Batch normalization keeps its ImageNet averages, and so do all layers before the last blocks."""
+    from orilla.models import zoo
+
+    original = zoo.build("efficientnet_lite0", image_size=64, depth=3, classes=2)
+    entry = zoo.entry_of("efficientnet_lite0")
+    assert entry.load_weights is not None
+    entry.load_weights(original)
+    names = [layer.name for layer in model.layers]
+    for place, (one, two) in enumerate(zip(model.layers, original.layers, strict=True)):
+        if place < names.index(entry.frozen_before) or one.name.endswith("_bn"):
+            assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True)), (
+                one.name
+            )
