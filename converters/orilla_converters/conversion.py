@@ -198,7 +198,13 @@ def _write(
     """Each artifact in a process of its own; the bytes in the recipes' order, and Keras' own scores."""
     say(Step("write", ", ".join(f"{recipe.format} {recipe.precision}" for recipe in recipes)))
     source = material.origin.job_parameters
-    sample = {"calibration": material.calibration.tensors.to_json()}
+    labels = material.origin.labels_for(material.description)
+    channels = material.origin.preprocess_for(material.description).channels
+    sample = {
+        "calibration": material.calibration.tensors.to_json(),
+        "labels": list(labels),
+        "channels": channels,
+    }
     tasks = {"reference": Task("reference", "Keras", source | {"tensors": material.judged.tensors.to_json()})}
     if any(recipe.format == "onnx" for recipe in recipes):
         tasks["graph"] = Task("onnx-graph", "onnx", source)
@@ -206,13 +212,11 @@ def _write(
         if recipe.format == "tflite":
             tasks[_name(recipe)] = Task("tflite", _name(recipe), source | sample | {"precision": recipe.precision})
     values = workshop.run_all(tasks)
-    labels = material.origin.labels_for(material.description)
     later = {}
     for recipe in recipes:
         if recipe.format == "onnx":
             graph = {"graph": values["graph"]["path"], "normalization": values["graph"]["normalization"]}
-            parameters = graph | sample | {"precision": recipe.precision, "labels": list(labels)}
-            later[_name(recipe)] = Task("onnx", _name(recipe), parameters)
+            later[_name(recipe)] = Task("onnx", _name(recipe), graph | sample | {"precision": recipe.precision})
     values |= workshop.run_all(later)
     files = [Path(values[_name(recipe)]["path"]).read_bytes() for recipe in recipes]
     return files, np.load(values["reference"]["path"], allow_pickle=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from orilla_converters.metadata import tflite_metadata, with_label_file
 from orilla_converters.source import KerasSource, Normalization, open_source
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tflite_file import contents, finish
@@ -22,8 +23,10 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         data = _int8(source, TensorFile.from_json(parameters["calibration"]))
     else:
         data = _float(source, half=precision == "float16")
+    data = finish(data, softmax=precision == "int8", metadata=tflite_metadata(parameters["channels"]))
+    _check(data, precision)
     path = folder / f"{precision}.tflite"
-    path.write_bytes(data)
+    path.write_bytes(with_label_file(data, parameters["labels"]))
     return {"path": str(path)}
 
 
@@ -39,13 +42,11 @@ def _float(source: KerasSource, *, half: bool) -> bytes:
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    data = finish(_converted(converter), softmax=False)
-    contents(data)
-    return data
+    return _converted(converter)
 
 
 def _int8(source: KerasSource, sample: TensorFile) -> bytes:
-    """The core with the normalization as its input's scale and zero point, and a float softmax behind."""
+    """The core up to its logits, with the normalization as its input's scale and zero point."""
     import keras
     import tensorflow as tf
 
@@ -57,14 +58,17 @@ def _int8(source: KerasSource, sample: TensorFile) -> bytes:
     converter.inference_input_type = tf.uint8
     # The last operator dequantizes: int8 probabilities of many classes are a handful of values, and ties.
     converter.inference_output_type = tf.float32
-    data = finish(_converted(converter), softmax=True)
+    return _converted(converter)
+
+
+def _check(data: bytes, precision: str) -> None:
+    """Read back what was written: built-in operators alone, and in int8 nothing in float but the softmax."""
     left = [name for name in contents(data).float_operators if name != "SOFTMAX"]
-    if left:
+    if left and precision == "int8":
         raise ConversionError(
             f"int8.tflite: these operators have no int8 form and stayed in float: {', '.join(sorted(set(left)))}.",
             "Change those layers, or leave out int8 (--precision float32,float16).",
         )
-    return data
 
 
 def _representative(sample: TensorFile, normalization: Normalization) -> Callable[[], Iterator[list[Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from orilla_converters.metadata import TFLITE_ENTRY
 from orilla_runtime.errors import ConversionError
 
 IDENTIFIER = b"TFL3"
@@ -19,8 +20,10 @@ class Contents:
     float_operators: tuple[str, ...]
 
 
-def finish(data: bytes, *, softmax: bool, inputs: str = "image", outputs: str = "probabilities") -> bytes:
-    """Name the one input and the one output, and with `softmax` append that operator, in float.
+def finish(
+    data: bytes, *, softmax: bool, metadata: bytes, inputs: str = "image", outputs: str = "probabilities"
+) -> bytes:
+    """Name the one input and the one output, put `metadata` in, and with `softmax` append that operator, in float.
 
     Raises:
         ConversionError: not one float input or output, or operators that a plain interpreter cannot run.
@@ -36,6 +39,7 @@ def finish(data: bytes, *, softmax: bool, inputs: str = "image", outputs: str = 
     graph.tensors[graph.inputs[0]].name = inputs
     graph.tensors[graph.outputs[0]].name = outputs
     model.signatureDefs = [_signature(schema, graph, inputs, outputs)]
+    _put_metadata(schema, model, metadata)
     return _packed(model)
 
 
@@ -90,6 +94,14 @@ def _append_softmax(schema: Any, model: Any, graph: Any) -> None:
     graph.operators.append(operator)
     graph.tensors[logits].name = "logits"
     graph.outputs = [len(graph.tensors) - 1]
+
+
+def _put_metadata(schema: Any, model: Any, metadata: bytes) -> None:
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = list(metadata)
+    model.buffers.append(buffer)
+    entry.name, entry.buffer = TFLITE_ENTRY, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or ()), entry]
 
 
 def _signature(schema: Any, graph: Any, inputs: str, outputs: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import zipfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +20,7 @@ from orilla_runtime.bundle.reader import Bundle, open_bundle
 from orilla_runtime.engines.base import EngineOptions
 from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.formats.onnx import read_onnx
+from orilla_runtime.formats.tflite import read_tflite
 from tests.converters.conftest import LABELS, Bench
 
 PATHS = tuple(
@@ -120,6 +123,18 @@ def test_onnx_stands_alone(precision: str, bundle: Bundle) -> None:
     summary = read_onnx(data).summary()
     assert summary.labels == LABELS
     assert summary.output == "probabilities"
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_tflite_stands_alone(precision: str, bundle: Bundle) -> None:
+    data = bundle.read(f"artifacts/{precision}.tflite")
+    summary = read_tflite(data).summary()
+    assert summary.labels == LABELS
+    assert summary.normalization is not None
+    assert (summary.normalization.mean, summary.normalization.std) == ((0.0,), (1.0,))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        (entry,) = archive.infolist()
+    assert (entry.filename, entry.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
 
 
 def test_the_golden_data_hold_here(bundle: Bundle) -> None:
