@@ -11,7 +11,7 @@ import orilla
 
 model, photos, bundle, *pictures = sys.argv[1:]
 
-result = orilla.convert(model, data=photos, output=bundle, precisions=["float32", "int8"])
+result = orilla.convert(model, data=photos, output=bundle, formats=["tflite"], precisions=["float32", "int8"])
 for artifact in result.artifacts:
     print(f"{artifact.path}: agrees with Keras on {artifact.metrics.agreement:.1%} of {artifact.metrics.n} pictures")
 

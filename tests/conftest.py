@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,24 +55,45 @@ def digits_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@dataclass(frozen=True)
+class Desk:
+    """A folder as the quickstart leaves it, after the README's first program ran in it, and what that printed."""
+
+    folder: Path
+    printed: str
+
+
 @pytest.fixture(scope="session")
-def digits_model(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(digits_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The README's first program, run once: it trains on the digits and makes a bundle of six proved artifacts."""
+    from orilla.data.digits import write_video
+
+    folder = tmp_path_factory.mktemp("desk")
+    shutil.copytree(digits_folder, folder / "quickstart" / "digits")
+    shown = [sorted((digits_folder / digit).glob("*.png"))[0] for digit in "0123456789"]
+    write_video(shown, folder / "quickstart" / "digits.avi")
+    program = readme_programs()[0][0]
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return Desk(folder, done.stdout)
+
+
+def readme_programs() -> list[tuple[str, str]]:
+    """The README's Python programs, each with the output that it promises."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture(scope="session")
+def digits_model(desk: Desk) -> Path:
     """A small net trained on the digits, in 16x16 grey."""
-    import orilla
-
-    path = tmp_path_factory.mktemp("digits-model") / "digits.keras"
-    orilla.train(digits_folder, output=path, image_size=16, seed=0)
-    return path
+    return desk.folder / "digits.keras"
 
 
 @pytest.fixture(scope="session")
-def digits_bundle(digits_folder: Path, digits_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits_bundle(desk: Desk) -> Path:
     """The digits model as a bundle of six proved artifacts."""
-    import orilla
-
-    path = tmp_path_factory.mktemp("digits-bundle") / "digits.orilla"
-    orilla.convert(digits_model, data=digits_folder, output=path, seed=0)
-    return path
+    return desk.folder / "digits.orilla"
 
 
 @pytest.hookimpl(wrapper=True)

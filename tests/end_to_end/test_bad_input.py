@@ -29,8 +29,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], *mentioned: str, code
     assert "unexpected" not in done.stderr
     for text in mentioned:
         assert text in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    # click's own usage errors have a third line that points to --help.
+    # In a pipe, progress is plain lines before the error; click's own usage errors point to --help in more lines.
+    lines = [line for line in done.stderr[done.stderr.rfind("error: ") :].splitlines() if line.strip()]
     assert 1 <= len(lines) <= (2 if code == 1 else 4), done.stderr
 
 
