@@ -1,0 +1,45 @@
+"""`orilla convert`: its table, its JSON and its plain progress."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orilla.cli import run
+from tests.converters.conftest import Bench
+
+
+def arguments(bench: Bench, output: Path, *more: str) -> list[str]:
+    common = ["--data", str(bench.digits), "--output", str(output), "--precision", "float32"]
+    return ["convert", str(bench.model), *common, *more]
+
+
+def test_json(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "a.orilla"
+    assert run(arguments(bench, output, "--format", "tflite", "--json", "--quiet")) == 0
+    out, _ = capsys.readouterr()
+    result = json.loads(out)
+    assert result["bundle"] == str(output)
+    (artifact,) = result["artifacts"]
+    assert artifact["artifact"] == "artifacts/float32.tflite"
+    assert artifact["bytes"] > 1000
+    assert artifact["top1"] == artifact["keras_top1"] >= 0.9
+    assert artifact["n"] == len(bench.split["test"])
+    assert output.is_file()
+
+
+def test_table_and_progress(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments(bench, tmp_path / "a.orilla", "--format", "onnx")) == 0
+    out, err = capsys.readouterr()
+    assert "artifacts/float32.onnx" in out
+    assert "passed" in out
+    assert [line.split(":")[0] for line in err.splitlines()] == ["read", "calibrate", "write", "verify", "bundle"]
+
+
+def test_an_unknown_precision_is_a_usage_error(
+    bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["convert", str(bench.model), "--data", "x", "-o", "a.orilla", "--precision", "int3"]) == 2
+    assert "int3" in capsys.readouterr().err
