@@ -143,7 +143,7 @@ def convert(
 def _checked_output(output: Path) -> Path:
     """Refuse now what would fail after minutes of work."""
     if output.suffix != ".orilla":
-        raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {output.name}.orilla.")
+        raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {output.with_suffix('.orilla').name}.")
     if output.is_dir() or not output.parent.is_dir():
         what = f"there is no folder {output.parent}" if not output.is_dir() else "it is a folder"
         raise SinkError(f"{output} cannot be written: {what}.", "Give a file in a folder that is there.")

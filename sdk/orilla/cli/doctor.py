@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from orilla.cli.console import print_json
+from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
     from orilla_runtime.engines.base import Availability
@@ -60,8 +62,21 @@ def _packages() -> dict[str, str | None]:
     return found
 
 
+def _print_cameras() -> None:
+    from orilla_runtime.sources.devices import list_cameras
+
+    cameras = list_cameras()
+    if not cameras and platform.system() != "Linux":
+        click.echo("    cameras      not listed on this system: try 0, 1, …")
+    elif not cameras:
+        click.echo("    cameras      none")
+    for camera in cameras:
+        click.echo(f"    camera       {camera.stable or camera.path}  {printable(camera.name)}")
+
+
 def _as_json(engines: dict[str, Availability], opencv: dict[str, Any], cpus: int) -> dict[str, Any]:
     from orilla import __version__
+    from orilla_runtime.sources.devices import list_cameras
 
     return {
         "orilla": __version__,
@@ -79,6 +94,7 @@ def _as_json(engines: dict[str, Availability], opencv: dict[str, Any], cpus: int
             }
             for name, entry in engines.items()
         },
+        "cameras": [asdict(camera) for camera in list_cameras()],
         "desk": _packages(),
     }
 
@@ -101,6 +117,7 @@ def _print(engines: dict[str, Availability], opencv: dict[str, Any], cpus: int) 
         _line(
             True, "opencv", f"{opencv['version']}{'' if opencv['window'] else ', without windows (--show needs them)'}"
         )
+    _print_cameras()
     missing = [name for name, found in _packages().items() if found is None]
     hint = f"missing {', '.join(missing)}. For training and conversion: pip install 'orilla[desk]'"
     _line(not missing, "desk", hint if missing else "complete: train, convert and verify work here")
