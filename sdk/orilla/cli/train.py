@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fit",
     type=click.Choice(["stretch", "crop", "letterbox"]),
-    default="stretch",
-    show_default=True,
-    help="How a picture becomes square.",
+    help="How a picture becomes square. Default: crop for transfer, stretch from scratch.",
 )
 @click.option("--batch-size", type=int, help="Pictures in one step.")
 @click.option("--learning-rate", type=float, help="The highest rate of the schedule.")

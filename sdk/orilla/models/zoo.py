@@ -12,7 +12,7 @@ from orilla.models.efficientnet_lite import build_efficientnet_lite0, load_image
 from orilla.models.small import build_small
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.errors import UsageError
-from orilla_runtime.preprocess import Channels, Preprocess
+from orilla_runtime.preprocess import Channels, Fit, Preprocess
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class ModelEntry:
     frozen_before: for transfer: the first layer that fine-tuning changes.
     image_size: side in pixels; from scratch the largest that is taken unasked, smaller pictures keep theirs.
     channels: what it can be trained on, the default first.
+    fit: how a picture becomes square. A pretrained net knows things in their proportions: cut to the centre square,
+        cats and dogs came out better than squashed. From scratch nothing of the picture is cut off.
     epochs, batch_size, learning_rate, patience, shift: see `orilla.training.plan.Plan`.
     """
 
@@ -35,6 +37,7 @@ class ModelEntry:
     smallest: int
     largest: int
     channels: tuple[Channels, ...]
+    fit: Fit
     epochs: int
     batch_size: int
     learning_rate: float
@@ -58,11 +61,12 @@ _ENTRIES = (
         smallest=8,
         largest=512,
         channels=("rgb", "grey"),
-        epochs=30,
+        fit="stretch",
+        epochs=24,
         batch_size=32,
-        learning_rate=3e-3,
+        learning_rate=4e-3,
         patience=10,
-        shift=1 / 16,
+        shift=0.1,
     ),
     ModelEntry(
         name="efficientnet_lite0",
@@ -72,11 +76,12 @@ _ENTRIES = (
         smallest=64,
         largest=512,
         channels=("rgb",),
-        epochs=4,
+        fit="crop",
+        epochs=3,
         batch_size=32,
         learning_rate=3e-5,
         patience=3,
-        shift=1 / 16,
+        shift=0.0,
         load_weights=load_imagenet,
         frozen_before="block12_expand_conv",
     ),

@@ -40,7 +40,7 @@ def train(
     epochs: int | None = None,
     image_size: int | None = None,
     channels: Channels | None = None,
-    fit: Fit = "stretch",
+    fit: Fit | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -61,7 +61,8 @@ def train(
         epochs: at most so many; of fine-tuning where the model is transferred (0: only the new head is trained).
         image_size: side of the model's input, in pixels. From scratch, small pictures keep theirs unasked.
         channels: `rgb` or `grey`; unasked, a model from scratch takes grey where the pictures have no colour.
-        fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`.
+        fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`. Unasked, transfer crops
+            and training from scratch stretches.
         validation, test: shares of every class, 0 to 1.
         cache_bytes: how much disk the resized pictures may take while training runs.
         progress: is told of every phase and epoch.

@@ -53,7 +53,7 @@ class Wishes:
     epochs: int | None = None
     image_size: int | None = None
     channels: Channels | None = None
-    fit: Fit = "stretch"
+    fit: Fit | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
     seed: int = 0
@@ -79,7 +79,7 @@ class Wishes:
                 f"validation={self.validation} and test={self.test} are not possible.",
                 "Both are needed to choose and to judge the model; give shares that leave something for training.",
             )
-        if self.fit not in get_args(Fit):
+        if self.fit not in {None, *get_args(Fit)}:
             raise UsageError(f"fit={self.fit!r} is not possible.", f"Take one of {', '.join(get_args(Fit))}.")
         if self.channels not in {None, *entry.channels}:
             raise UsageError(f"{self.model} does not take {self.channels} pictures.", f"Take {entry.channels[0]}.")
@@ -90,7 +90,7 @@ class Wishes:
         entry = self.check()
         return Plan(
             model=self.model,
-            preprocess=Preprocess((image_size, image_size), fit=self.fit, channels=channels),
+            preprocess=Preprocess((image_size, image_size), fit=self.fit or entry.fit, channels=channels),
             epochs=entry.epochs if self.epochs is None else self.epochs,
             batch_size=self.batch_size or entry.batch_size,
             learning_rate=self.learning_rate or entry.learning_rate,

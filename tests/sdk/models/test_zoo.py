@@ -92,12 +92,10 @@ def _right(model: Any, photos: list[tuple[Path, int]]) -> int:
 
 
 def test_the_imagenet_weights_classify(imagenet: Any, photos: list[tuple[Path, int]]) -> None:
-    # Every eighth photo. With the paddings or the scaling that a port gets wrong, at least 4 more of them are missed.
+    # Of every eighth photo 58 are right. With x / 255, or with torch's epsilon, it is 56; with BGR 52; with ImageNet's
+    # mean and deviation 51.
     assert imagenet.count_params() == 4_694_024
-    assert _right(imagenet, photos[::8]) >= RIGHT_OF_EVERY_EIGHTH
-
-
-RIGHT_OF_EVERY_EIGHTH = 50
+    assert _right(imagenet, photos[::8]) >= 57
 
 
 @pytest.mark.slow
