@@ -56,11 +56,10 @@ def quickstart(
     Raises:
         UsageError: the folder holds something else.
     """
-    from orilla_converters.keras_card import read_card
-    from orilla_converters.latency import measure_latency
-
     import orilla
     from orilla.data.digits import write_digits, write_video
+    from orilla_converters.keras_card import read_card
+    from orilla_converters.latency import measure_latency
 
     say = say or _silent
     root = _empty_folder(Path(folder))

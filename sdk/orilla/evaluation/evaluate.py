@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from orilla_runtime.bundle.reader import is_bundle, open_bundle
-from orilla_runtime.engines.selection import engine_for
-from orilla_runtime.labelled.scores import agreement, top1
-from orilla_runtime.model import Model, load
 
 from orilla_runtime.bundle.manifest import Accuracy, Artifact
+from orilla_runtime.bundle.reader import is_bundle, open_bundle
+from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
 from orilla_runtime.labelled import LabelledImages, read_labelled
+from orilla_runtime.labelled.scores import agreement, top1
+from orilla_runtime.model import Model, load
 from orilla_runtime.preprocess import Preprocessor
 from orilla_runtime.sources.picture import read_picture
 
