@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from orilla_runtime.bundle.manifest import Accuracy
+from orilla.evaluation.report.quickstart import QuickstartResult, Row, render
 from orilla_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from orilla.training.progress import Progress as TrainProgress
+    from orilla_converters.progress import Progress as ConvertProgress
 
 IMAGE_SIZE = 16
 ANNOTATED_PICTURES = 24
@@ -21,37 +25,18 @@ VIDEO_DIGITS = 12
 MARKER = ".orilla-quickstart"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; `speedup` is how many times faster than a `tf.function` of the Keras model."""
-
-    artifact: str
-    bytes: int
-    accuracy: Accuracy
-    agreement: float
-    milliseconds: float
-    speedup: float
-
-
-@dataclass(frozen=True, slots=True)
-class QuickstartResult:
-    """What was made. `keras_milliseconds` is one call of a `tf.function` of the Keras model, batch of one."""
-
-    rows: tuple[Row, ...]
-    keras_milliseconds: float
-    bundle: Path
-    report: Path
-    results: Path
-    annotated: Path
-    video: Path
-
-
 def quickstart(
-    folder: str | Path, *, seed: int = 0, say: Callable[[str], None] | None = None
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    say: Callable[[str], None] | None = None,
+    train_display: Callable[[], AbstractContextManager[TrainProgress | None]] = nullcontext,
+    convert_display: Callable[[], AbstractContextManager[ConvertProgress | None]] = nullcontext,
 ) -> QuickstartResult:
     """Train, convert, prove and run a digit classifier in `folder`.
 
-    A folder that an earlier quickstart made is emptied first; any other folder must be empty or missing.
+    A folder that an earlier quickstart made is emptied first; any other folder must be empty or missing. `say` gets a
+    line when a step is done; the displays are opened around training and conversion and yield their `progress`.
 
     Raises:
         UsageError: the folder holds something else.
@@ -67,9 +52,11 @@ def quickstart(
 
     count = write_digits(root / "digits")
     say(f"1/5  {count} handwritten digits in {root / 'digits'}")
-    trained = orilla.train(root / "digits", output=model, image_size=IMAGE_SIZE, seed=seed)
+    with train_display() as progress:
+        trained = orilla.train(root / "digits", output=model, image_size=IMAGE_SIZE, seed=seed, progress=progress)
     say(f"2/5  trained {model.name}: {trained.summary}")
-    orilla.convert(model, data=root / "digits", output=bundle, seed=seed, jobs=2)
+    with convert_display() as told:
+        orilla.convert(model, data=root / "digits", output=bundle, seed=seed, jobs=2, progress=told)
     say(f"3/5  {bundle.name}: every artifact proved against the Keras model on pictures it never saw")
     card = read_card(model)
     assert card is not None
@@ -156,7 +143,6 @@ def _run_on_files(bundle: Path, held_out: list[Path], result: QuickstartResult) 
 
 
 def _write_report(result: QuickstartResult, held_out: list[Path]) -> None:
-    from orilla.evaluation.report.quickstart import render
     from orilla_runtime.files import replaced
 
     found = [json.loads(line) for line in result.results.read_text(encoding="utf-8").splitlines()]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orilla.cli.console import escaped, percent, print_json, print_table, say, size
+from orilla.cli.console import percent, print_json, print_table, size
+from orilla.cli.conversion_display import conversion_display
 
 if TYPE_CHECKING:
     from orilla_converters.conversion import ArtifactResult, ConversionResult
-    from orilla_converters.progress import Note, Step
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -53,7 +51,7 @@ def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """
     from orilla.converting import convert
 
-    with _display(quiet) as progress:
+    with conversion_display(quiet) as progress:
         result = convert(model, progress=progress, **options)
     if as_json:
         print_json(_as_json(result))
@@ -113,33 +111,3 @@ def _artifact_json(artifact: ArtifactResult) -> dict[str, Any]:
         "sqnr_db": metrics.sqnr_db,
         "max_abs_error": metrics.max_abs_error,
     }
-
-
-@contextmanager
-def _display(quiet: bool) -> Iterator[Callable[[Step | Note], None]]:
-    """A live line on a terminal, plain lines in a pipe, nothing with --quiet; on standard error."""
-    from rich.console import Console
-
-    from orilla_converters.progress import Step, silent
-
-    console = Console(stderr=True)
-    if quiet:
-        yield silent
-    elif not console.is_terminal:
-        yield lambda event: say(_line(event))
-    else:
-        with console.status("starting") as status:
-
-            def show(event: Step | Note) -> None:
-                if isinstance(event, Step):
-                    status.update(escaped(_line(event)))
-                else:
-                    console.print(escaped(_line(event)), highlight=False)
-
-            yield show
-
-
-def _line(event: Step | Note) -> str:
-    from orilla_converters.progress import Note
-
-    return f"note: {event.text}" if isinstance(event, Note) else f"{event.name}: {event.detail}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orilla.cli.console import percent, print_json, print_table, say, size
+from orilla.cli.conversion_display import conversion_display
+from orilla.cli.training_display import training_display
 
 if TYPE_CHECKING:
-    from orilla.quickstart import QuickstartResult
+    from orilla.evaluation.report.quickstart import QuickstartResult
 
 
 @click.command()
@@ -23,7 +26,15 @@ def command(output: str, seed: int, quiet: bool, as_json: bool) -> None:
     """Train, convert, prove and run a classifier of handwritten digits; needs the desk and a few minutes."""
     from orilla.quickstart import quickstart
 
-    result = quickstart(output, seed=seed, say=None if quiet else say)
+    # In a pipe the five steps say enough; on a terminal each shows how far it is.
+    silent = quiet or not sys.stderr.isatty()
+    result = quickstart(
+        output,
+        seed=seed,
+        say=None if quiet else say,
+        train_display=lambda: training_display(silent),
+        convert_display=lambda: conversion_display(silent),
+    )
     if as_json:
         print_json(_as_json(result))
         return

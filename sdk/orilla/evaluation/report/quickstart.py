@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from orilla.quickstart import QuickstartResult, Row
+from orilla_runtime.bundle.manifest import Accuracy
 
 SHOWN_RIGHT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; `speedup` is how many times faster than a `tf.function` of the Keras model."""
+
+    artifact: str
+    bytes: int
+    accuracy: Accuracy
+    agreement: float
+    milliseconds: float
+    speedup: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuickstartResult:
+    """What was made. `keras_milliseconds` is one call of a `tf.function` of the Keras model, batch of one."""
+
+    rows: tuple[Row, ...]
+    keras_milliseconds: float
+    bundle: Path
+    report: Path
+    results: Path
+    annotated: Path
+    video: Path
 
 
 def render(result: QuickstartResult, pictures: list[Path], found: list[dict[str, Any]]) -> str:
