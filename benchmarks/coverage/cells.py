@@ -1,0 +1,116 @@
+"""One row of the table: the architecture is built once, each cell converted and judged in processes of their own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from benchmarks.coverage.causes import cause_of
+from benchmarks.coverage.registry import CLASSES, Architecture
+from orilla_converters.recipe import FORMATS, PRECISIONS, Recipe
+from orilla_converters.worker import Workshop
+from orilla_runtime.errors import OrillaError, UsageError
+
+Cell = dict[str, Any]
+_BROKEN = re.compile(r": the conversion (failed|crashed|took|ended)")
+
+
+def recipes() -> Iterator[Recipe]:
+    """Every format and precision that the converters offer."""
+    for format_ in FORMATS:
+        for precision in PRECISIONS:
+            try:
+                yield Recipe(format_, precision)
+            except UsageError:
+                continue
+
+
+def column(recipe: Recipe) -> str:
+    """The name of a recipe's column."""
+    return f"{recipe.format}:{recipe.precision}"
+
+
+def run_row(
+    architecture: Architecture, wanted: Sequence[Recipe], limit: float, found: Callable[[str, Cell], None]
+) -> None:
+    """Make and judge the cells of `wanted`; each goes to `found` as soon as it is known, whatever became of it."""
+    with Workshop(limit) as workshop:
+        row = _Row(workshop, architecture)
+        for recipe in wanted:
+            start = time.monotonic()
+            cell = row.cell(recipe)
+            found(column(recipe), cell | {"seconds": round(time.monotonic() - start, 1)})
+
+
+class _Row:
+    """What the cells of one architecture share: its file, its pictures, and its ONNX graph or why there is none."""
+
+    def __init__(self, workshop: Workshop, architecture: Architecture) -> None:
+        self._workshop = workshop
+        self._architecture = architecture
+        self._built: dict[str, Any] | None = None
+        self._graph: dict[str, Any] | OrillaError | None = None
+
+    def cell(self, recipe: Recipe) -> Cell:
+        """`status` is `ok`, `refused` (with `cause`, empty where no listed cause is stated) or `failed`."""
+        try:
+            artifact = self._write(recipe)
+        except OrillaError as error:
+            return self._refusal(error)
+        parameters = self._model | {"artifact": artifact, "format": recipe.format, "precision": recipe.precision}
+        try:
+            judged = self._workshop.run("benchmarks.coverage.judging:judge_job", column(recipe), parameters)
+        except OrillaError as error:
+            return {"status": "failed", "reason": f"The file does not run: {self._without_paths(error.message)}"}
+        faults = judged.pop("faults")
+        if faults:
+            return judged | {"status": "failed", "reason": "; ".join(faults)}
+        return judged | {"status": "ok"}
+
+    @property
+    def _model(self) -> dict[str, Any]:
+        if self._built is None:
+            self._built = self._workshop.run(
+                "benchmarks.coverage.building:build_job", self._architecture.name, {"name": self._architecture.name}
+            )
+        return self._built
+
+    def _write(self, recipe: Recipe) -> str:
+        source = {"model": self._model["model"], "raw": True, "normalization": None}
+        sample = {
+            "calibration": next(iter(self._model["samples"].values())),
+            "labels": [str(number) for number in range(CLASSES)],
+            "channels": "rgb",
+            "precision": recipe.precision,
+        }
+        name = f"{recipe.precision}{recipe.suffix}"
+        if recipe.format == "onnx":
+            written = self._workshop.run("onnx", name, self._onnx_graph(source) | sample)
+        else:
+            written = self._workshop.run(recipe.format, name, source | sample)
+        return str(written["path"])
+
+    def _onnx_graph(self, source: dict[str, Any]) -> dict[str, Any]:
+        if self._graph is None:
+            try:
+                made = self._workshop.run("onnx-graph", "onnx", source)
+                self._graph = {"graph": made["path"], "normalization": made["normalization"]}
+            except OrillaError as error:
+                self._graph = error
+        if isinstance(self._graph, OrillaError):
+            raise self._graph
+        return self._graph
+
+    def _refusal(self, error: OrillaError) -> Cell:
+        reason = self._without_paths(error.message)
+        if _BROKEN.search(reason):
+            return {"status": "failed", "reason": reason}
+        return {"status": "refused", "cause": cause_of(reason), "reason": reason, "remedy": error.remedy}
+
+    def _without_paths(self, text: str) -> str:
+        """Scratch folders are other ones in each run."""
+        if self._built is not None:
+            text = text.replace(self._built["model"], "the model")
+        return text.replace(str(self._workshop.scratch), "")

@@ -1,0 +1,85 @@
+"""Which architectures the table has, in its order; nothing heavy is imported until one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+CLASSES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """One row of the table.
+
+    builder: `module:function` in this package; called with `options`, it gives a `keras.Model` that takes raw pixels
+        0..255. size: small ones are what `--quick` and CI run, large ones come last. saved_as: `keras` or `savedmodel`.
+    refusal: the cause (a key of `causes.CAUSES`) for which the whole row is to be refused; empty where it is to work.
+    """
+
+    name: str
+    builder: str
+    options: Mapping[str, Any]
+    size: str = "medium"
+    saved_as: str = "keras"
+    refusal: str = ""
+
+    def build(self) -> Any:
+        """The model with random weights."""
+        module, _, function = self.builder.partition(":")
+        return getattr(import_module(f"{__package__}.{module}"), function)(**self.options)
+
+
+def _application(name: str, *, side: int = 96, rescaling: bool = True, size: str = "medium") -> Architecture:
+    return Architecture(
+        name, "applications:application", {"name": name, "side": side, "rescaling": rescaling}, size=size
+    )
+
+
+def _tutorial(name: str, filters: list[int], units: int, shape: tuple[int, int, int]) -> Architecture:
+    return Architecture(name, "networks:tutorial", {"filters": filters, "units": units, "shape": shape}, size="small")
+
+
+def _special(name: str, function: str, *, saved_as: str = "keras", refusal: str = "") -> Architecture:
+    return Architecture(name, f"special:{function}", {}, size="small", saved_as=saved_as, refusal=refusal)
+
+
+_ROWS = (
+    _tutorial("mnist_cnn", [32], 128, (28, 28, 1)),
+    _tutorial("mnist_cnn_deep", [32, 64, 64], 64, (28, 28, 1)),
+    _tutorial("cifar_cnn", [32, 64, 64], 64, (32, 32, 3)),
+    Architecture("Orilla small", "networks:orilla", {"name": "small", "side": 32}, size="small"),
+    Architecture("EfficientNet-Lite0", "networks:orilla", {"name": "efficientnet_lite0", "side": 96}),
+    _application("MobileNet"),
+    _application("MobileNetV2"),
+    _application("MobileNetV3Small", rescaling=False),
+    _application("MobileNetV3Large", rescaling=False),
+    _application("EfficientNetB0", rescaling=False),
+    _application("EfficientNetV2B0", rescaling=False),
+    _application("InceptionV3"),
+    _application("ResNet50"),
+    _application("ResNet50V2"),
+    _application("Xception"),
+    _application("VGG16", size="large"),
+    _application("DenseNet121", size="large"),
+    _application("NASNetMobile", size="large"),
+    _application("ConvNeXtTiny", rescaling=False, size="large"),
+    Architecture("RegNet-like (grouped)", "networks:grouped", {}, size="small"),
+    Architecture("ViT (small)", "networks:transformer", {}, size="small"),
+    Architecture("U-Net", "networks:u_net", {}, size="small"),
+    _special("Normalization", "normalized"),
+    _special("Random* layers", "augmented"),
+    _special("Sequential", "sequential"),
+    _special("nested", "nested"),
+    _special("subclassed", "subclassed", saved_as="savedmodel"),
+    _special("several outputs", "several_outputs"),
+    _special("several inputs", "several_inputs"),
+    _special("mixed_float16", "mixed_float16"),
+    _special("open height and width", "open_size", refusal="open size"),
+    _special("a Lambda layer", "with_lambda", refusal="foreign code"),
+    _special("a Fourier transform", "with_fourier", refusal="no operator"),
+)
+
+ARCHITECTURES: Mapping[str, Architecture] = {row.name: row for row in _ROWS}
