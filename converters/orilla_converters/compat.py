@@ -122,3 +122,12 @@ def _float_one() -> Any:
     import numpy as np
 
     return np.array(1.0, np.float32)
+
+
+def nodes_in_order(model: Any) -> list[Any]:
+    """The calls that make up a functional Keras 3 model, each after those that feed it, inputs left out.
+
+    Keras keeps them in `_nodes_by_depth`, deepest first; it has no public list (keras 3.0 to 3.15).
+    """
+    nodes = [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
+    return [node for node in nodes if not node.is_input]
