@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,11 +23,14 @@ from typing import Any, Self
 
 from orilla_converters import job as entry
 from orilla_converters.job import Job
+from orilla_converters.memory import default_limit, resident
 from orilla_runtime import errors
 from orilla_runtime.errors import ConversionError, OrillaError
 
 DEFAULT_LIMIT = 1800.0
 """Seconds that one job may take."""
+_LOOK_EVERY = 0.25
+"""Seconds between two looks at a job's memory."""
 _LAST_BYTES = 64 * 1024
 _CAUSE = re.compile(r"^[\w.]*(Error|Exception|Interrupt|Invalid\w*|Fatal\w*|error)\b.*", re.ASCII)
 
@@ -43,12 +47,15 @@ class Task:
 class Workshop:
     """A scratch folder and the worker processes that use it; leaving the block ends both, whatever happened.
 
-    `limit`: seconds that one job may take. `side_by_side`: how many jobs `run_all` runs at a time.
+    `limit`: seconds that one job may take. `side_by_side`: how many jobs `run_all` runs at a time. `memory`: bytes that
+    one job may hold; by default a fair share of what the machine has.
     """
 
-    def __init__(self, limit: float = DEFAULT_LIMIT, side_by_side: int = 1) -> None:
+    def __init__(self, limit: float = DEFAULT_LIMIT, side_by_side: int = 1, memory: int | None = None) -> None:
         self.limit = limit
         self.side_by_side = max(1, side_by_side)
+        whole = default_limit()
+        self.memory = memory if memory is not None or whole is None else whole // self.side_by_side
         self.scratch = Path(tempfile.mkdtemp(prefix="orilla-"))
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -87,7 +94,7 @@ class Workshop:
         `subject` names, in an error, what the job was to make (`int8.tflite`).
 
         Raises:
-            ConversionError: the job failed, crashed or took longer than the limit.
+            ConversionError: the job failed, crashed, or took more time or memory than it may.
             OrillaError: what the job itself refused.
         """
         folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.scratch))
@@ -96,17 +103,29 @@ class Workshop:
         with job.log.open("wb") as log:
             process = self._start(job, log.fileno())
         try:
-            code = process.wait(self.limit)
-        except subprocess.TimeoutExpired:
-            _kill(process)
-            raise _failure(subject, f"took longer than {self.limit:g} s and was stopped", job.log) from None
+            code, excess = self._watched(process)
         finally:
             _kill(process)
             with self._lock:
                 self._running.discard(process)
         if self._closed:
             raise ConversionError("The conversion was stopped.")
+        if excess:
+            raise _failure(subject, f"{excess} and was stopped", job.log)
         return _outcome(job, subject, code)
+
+    def _watched(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
+        """Wait for the end: the exit code, and what the job took too much of, if it did."""
+        end = time.monotonic() + self.limit
+        while True:
+            try:
+                return process.wait(max(0.0, min(_LOOK_EVERY, end - time.monotonic()))), ""
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= end:
+                    return -signal.SIGTERM, f"took longer than {self.limit:g} s"
+            held = resident(process.pid)
+            if self.memory is not None and held is not None and held > self.memory:
+                return -signal.SIGTERM, f"took more than {self.memory / 2**30:.1f} GiB of memory"
 
     def _stop(self) -> None:
         with self._lock:

@@ -29,6 +29,15 @@ def hang(parameters: Mapping[str, Any], _folder: Path) -> None:
     time.sleep(600)
 
 
+def swell(_parameters: Mapping[str, Any], _folder: Path) -> None:
+    """Take more and more memory."""
+    held = []
+    while len(held) < 64:
+        held.append(bytearray(b"x") * (1 << 24))
+        time.sleep(0.05)
+    time.sleep(600)
+
+
 def shout(_parameters: Mapping[str, Any], _folder: Path) -> dict[str, int]:
     """Write to file descriptors 1 and 2, as C++ does."""
     os.write(1, b"noise on 1\n")

@@ -56,6 +56,16 @@ def test_noise_goes_to_the_log(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="this system does not say what a process holds")
+def test_too_much_memory_is_stopped() -> None:
+    with (
+        Workshop(memory=200 << 20) as workshop,
+        pytest.raises(ConversionError, match=r"big\.tflite: the conversion took more than 0\.2 GiB") as caught,
+    ):
+        workshop.run("jobs_for_tests:swell", "big.tflite", {})
+    Path(caught.value.remedy.rsplit(" ", 1)[1].rstrip(".")).unlink()
+
+
 def test_too_long_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="took longer than 3 s") as caught:
         call("jobs_for_tests:hang", {"pid": str(tmp_path / "pid")}, what="int8.onnx", limit=3)
