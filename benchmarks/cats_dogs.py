@@ -14,7 +14,6 @@ import orilla
 from benchmarks.results import artifact_rows, test_data, write
 from orilla_runtime.bundle.reader import open_bundle
 
-
 OTHER_SEEDS = (1, 2)
 
 

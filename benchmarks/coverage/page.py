@@ -1,0 +1,97 @@
+"""`docs/coverage.md` from `coverage.json`, and from nothing else: a test compares the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.coverage.causes import CAUSES
+from benchmarks.coverage.judging import CLOSE
+
+_TITLES = {"tflite": "TFLite", "onnx": "ONNX", "savedmodel": "SavedModel"}
+_INTRODUCTION = f"""# What can be converted
+
+Every row is a Keras model, every column a precision; each cell was converted by the real converters, each in a process of
+its own, and run in its real engine (LiteRT, ONNX Runtime) on drawn pictures. `python -m benchmarks.coverage` makes this page.
+
+`✓ 2e-06`: the file takes bytes, gives float32 under the model's own names, has the weights of its precision and built-in
+operators alone, is finite and not constant; the number is the largest error against Keras as a share of the output's range.
+Float32 must stay below {CLOSE:g}, with the same best class wherever Keras' two best differ by more than that. The weights are
+random (with trained-looking statistics: warmed BatchNormalization, spread scores), so the errors of float16 and of the quantized
+columns say that a file works, not what it costs in accuracy: random nets magnify noise.
+
+`refused: …`: an error that says why, and no file; the causes are below. `✗`: a fault of ours, explained below. `–`: not run.
+"""
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """The page as Markdown; `document` is what `coverage.json` holds."""
+    columns, rows = document["columns"], document["rows"]
+    parts = [_INTRODUCTION.rstrip(), _summary(columns, rows)]
+    for format_ in dict.fromkeys(column.partition(":")[0] for column in columns):
+        of_format = [column for column in columns if column.startswith(f"{format_}:")]
+        parts.append(f"## {_TITLES.get(format_, format_)}\n\n" + "\n".join(_table(of_format, rows)))
+    parts.append("## What is rightly refused\n\n" + "\n".join(f"- **{one.name}**: {one.why}" for one in CAUSES))
+    for title, lines in (
+        ("Operators that stay in float in a quantized file", list(_in_float(rows))),
+        ("Faults", list(_faults(rows))),
+    ):
+        if lines:
+            parts.append(f"## {title}\n\n" + "\n".join(lines))
+    parts.append(_machine(document["machine"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def mark(cell: Mapping[str, Any] | None) -> str:
+    """A cell in a few characters."""
+    if cell is None:
+        return "–"
+    if cell["status"] == "ok":
+        return f"✓ {cell['error']:.0e}"
+    if cell["status"] == "refused" and cell["cause"]:
+        return f"refused: {cell['cause']}"
+    return "✗"
+
+
+def _table(columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield "| model | " + " | ".join(column.partition(":")[2] for column in columns) + " |"
+    yield "| --- " * (len(columns) + 1) + "|"
+    for name, cells in rows.items():
+        yield f"| {name} | " + " | ".join(mark(cells.get(column)) for column in columns) + " |"
+
+
+def _summary(columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
+    marks = [mark(cells.get(column)) for cells in rows.values() for column in columns]
+    good, refused = (sum(one.startswith(start) for one in marks) for start in ("✓", "refused"))
+    return (
+        f"{len(rows)} models, {len(marks)} cells: {good} ✓, {refused} rightly refused, {marks.count('✗')} ✗, "
+        f"{marks.count('–')} not run."
+    )
+
+
+def _in_float(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The closing softmax is left out: it is in float on purpose, in every file."""
+    for name, cells in rows.items():
+        for column, cell in cells.items():
+            names = [_times(one, count) for one, count in cell.get("in_float", {}).items() if one.lower() != "softmax"]
+            if cell["status"] == "ok" and names:
+                yield f"- {name}, {column}: {', '.join(names)}"
+
+
+def _times(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} ({count}x)"
+
+
+def _faults(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, cells in rows.items():
+        reasons: dict[str, list[str]] = {}
+        for column, cell in cells.items():
+            if mark(cell) == "✗":
+                reasons.setdefault(cell["reason"], []).append(column)
+        for reason, columns in reasons.items():
+            yield f"- {name}, {', '.join(columns)}: {reason}"
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    return f"Run on {machine['date']}, {machine['system']}; {packages}."
