@@ -79,10 +79,8 @@ class Table:
         def record(column_name: str, cell: Cell) -> None:
             self._rows[name][column_name] = cell
             self.write()
-            print(
-                f"{name:24} {column_name:16} {mark(cell):24} {cell['seconds']:6} s  {cell.get('reason', '')}",
-                flush=True,
-            )
+            shown = mark(cell, column_name.endswith(":float32"))
+            print(f"{name:24} {column_name:16} {shown:24} {cell['seconds']:6} s  {cell.get('reason', '')}", flush=True)
 
         return record
 

@@ -19,8 +19,8 @@ CAUSES = (
     Cause(
         "open size",
         r"leaves its height or width open",
-        "Height or width is None. A file with such an input stores 1x1 and cannot be run; the model is to be built with "
-        "a fixed size.",
+        "Height or width is None. A file with such an input stores 1x1 and cannot be run; the model is to be built "
+        "with a fixed size.",
     ),
     Cause(
         "foreign code",
@@ -42,8 +42,8 @@ CAUSES = (
     Cause(
         "stays in float",
         r"no int8 form and stayed in float",
-        "Operators without an int8 form would stay in float between conversions to and from it. They are named; `mixed` "
-        "takes them as they are.",
+        "Operators without an int8 form would stay in float between conversions to and from it. They are named; "
+        "`mixed` takes them as they are.",
     ),
 )
 

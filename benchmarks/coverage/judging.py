@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def judge_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
-    """Judge the file `artifact` (`format`, `precision`) by `pictures` and `answers`; `faults` is empty where it is good."""
+    """Judge the file `artifact` (`format`, `precision`) by `pictures` and `answers`; without `faults` it is good."""
     data = Path(parameters["artifact"]).read_bytes()
     pictures, answers = (dict(np.load(parameters[name])) for name in ("pictures", "answers"))
     structure = read_structure(parameters["format"], data)
@@ -36,6 +37,7 @@ def judge_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
     return {
         "faults": [*faults, *(fault for one in judged for fault in one["faults"])],
         "error": max((one["error"] for one in judged), default=None),
+        "sqnr_db": min((one["sqnr_db"] for one in judged), default=None),
         "agreement": min((one["agreement"] for one in judged), default=None),
         "bytes": len(data),
         "in_float": structure.in_float if quantized else {},
@@ -76,9 +78,9 @@ def _run(session: Session, pictures: Arrays) -> Arrays:
 
 
 def _compare(name: str, keras: NDArray[Any], found: NDArray[Any], precision: str) -> dict[str, Any]:
-    if not np.isfinite(found).all():
-        return {"faults": [f"{name} is not finite"], "error": None, "agreement": None}
     span = float(keras.max() - keras.min())
+    if not np.isfinite(found).all():
+        return {"faults": [f"{name} is not finite"], "error": 1.0, "sqnr_db": -999.0, "agreement": 0.0}
     error = float(np.abs(keras.astype(np.float64) - found).max()) / span
     best_two = np.sort(keras, axis=-1)[..., -2:]
     same = keras.argmax(axis=-1) == found.argmax(axis=-1)
@@ -92,4 +94,18 @@ def _compare(name: str, keras: NDArray[Any], found: NDArray[Any], precision: str
         faults.append(f"{name} is off by {error:.1e} of its range")
     if precision == "float32" and not same[clear].all():
         faults.append(f"{name} has another best class for {int((~same[clear]).sum())} of {int(clear.sum())}")
-    return {"faults": faults, "error": error, "agreement": float(same.mean())}
+    return {"faults": faults, "error": error, "sqnr_db": _sqnr(name, keras, found), "agreement": float(same.mean())}
+
+
+def _sqnr(name: str, keras: NDArray[Any], found: NDArray[Any]) -> float:
+    """Signal to noise in dB, one decimal: of the logits behind probabilities, of other outputs themselves."""
+    signal, other = (_centred(name, values.astype(np.float64)) for values in (keras, found))
+    noise = float(((signal - other) ** 2).sum())
+    return round(10 * log10(float((signal**2).sum()) / max(noise, 1e-30)), 1)
+
+
+def _centred(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if name == "probabilities":
+        values = np.log(np.maximum(values, 1e-30))
+        return values - values.mean(axis=-1, keepdims=True)
+    return values - values.mean()

@@ -11,16 +11,19 @@ from benchmarks.coverage.judging import CLOSE
 _TITLES = {"tflite": "TFLite", "onnx": "ONNX", "savedmodel": "SavedModel"}
 _INTRODUCTION = f"""# What can be converted
 
-Every row is a Keras model, every column a precision; each cell was converted by the real converters, each in a process of
-its own, and run in its real engine (LiteRT, ONNX Runtime) on drawn pictures. `python -m benchmarks.coverage` makes this page.
+Every row is a Keras model, every column a precision. Each cell was converted by the real converters, in processes of
+its own, and run in its real engine (LiteRT, ONNX Runtime) on drawn pictures. `python -m benchmarks.coverage` makes this
+page.
 
-`✓ 2e-06`: the file takes bytes, gives float32 under the model's own names, has the weights of its precision and built-in
-operators alone, is finite and not constant; the number is the largest error against Keras as a share of the output's range.
-Float32 must stay below {CLOSE:g}, with the same best class wherever Keras' two best differ by more than that. The weights are
-random (with trained-looking statistics: warmed BatchNormalization, spread scores), so the errors of float16 and of the quantized
-columns say that a file works, not what it costs in accuracy: random nets magnify noise.
+✓: the file takes bytes and gives float32 under the model's own names, holds weights of its precision and built-in
+operators alone, and its outputs are finite and not constant. The number is, for float32, the largest error against
+Keras as a share of the output's range: it must stay below {CLOSE:g}, with the same best class wherever Keras' two best
+differ by more than that. For the others it is the signal-to-noise ratio of the logits. The weights are random (though
+with warmed BatchNormalization and spread scores), and random nets magnify noise: these figures say that a file works,
+not what it costs in accuracy.
 
-`refused: …`: an error that says why, and no file; the causes are below. `✗`: a fault of ours, explained below. `–`: not run.
+`refused: …`: an error that says why, and no file; the causes are below. ✗: a fault of ours, explained below. –: not
+run.
 """
 
 
@@ -42,12 +45,12 @@ def render(document: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def mark(cell: Mapping[str, Any] | None) -> str:
-    """A cell in a few characters."""
+def mark(cell: Mapping[str, Any] | None, exact: bool = False) -> str:
+    """A cell in a few characters; `exact` gives the error in place of the ratio."""
     if cell is None:
         return "–"
     if cell["status"] == "ok":
-        return f"✓ {cell['error']:.0e}"
+        return f"✓ {cell['error']:.0e}" if exact else f"✓ {cell['sqnr_db']:.0f} dB"
     if cell["status"] == "refused" and cell["cause"]:
         return f"refused: {cell['cause']}"
     return "✗"
@@ -57,7 +60,11 @@ def _table(columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> Ite
     yield "| model | " + " | ".join(column.partition(":")[2] for column in columns) + " |"
     yield "| --- " * (len(columns) + 1) + "|"
     for name, cells in rows.items():
-        yield f"| {name} | " + " | ".join(mark(cells.get(column)) for column in columns) + " |"
+        yield (
+            f"| {name} | "
+            + " | ".join(mark(cells.get(column), column.endswith(":float32")) for column in columns)
+            + " |"
+        )
 
 
 def _summary(columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> str:
