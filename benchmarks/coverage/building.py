@@ -30,7 +30,7 @@ def build_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     model = architecture.build()
     shapes = _shapes(model)
     make_sensible(model, [draw(WARMING, shape, seed).astype(np.float32) for seed, shape in enumerate(shapes.values())])
-    judged = {name: draw(JUDGED, shape, 100 + at) for at, (name, shape) in enumerate(shapes.items())}
+    judged: dict[str, Any] = {name: draw(JUDGED, shape, 100 + at) for at, (name, shape) in enumerate(shapes.items())}
     np.savez(folder / "pictures.npz", **judged)
     np.savez(folder / "answers.npz", **_answers(model, list(judged.values())))
     samples = {}
@@ -47,8 +47,15 @@ def build_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "pictures": str(folder / "pictures.npz"),
         "answers": str(folder / "answers.npz"),
         "samples": samples,
+        "float_layers": [_first_with_weights(model)],
         "parameters": int(model.count_params()),
     }
+
+
+def _first_with_weights(model: Any) -> str:
+    """The layer that a mixed artifact leaves in float."""
+    layers = model._flatten_layers(include_self=False)
+    return str(next(layer.name for layer in layers if getattr(layer, "kernel", None) is not None))
 
 
 def _shapes(model: Any) -> dict[str, tuple[int, int, int]]:
@@ -56,7 +63,8 @@ def _shapes(model: Any) -> dict[str, tuple[int, int, int]]:
     inputs = getattr(model, "inputs", None)
     if not inputs:
         return {"image": (OPEN_SIDE, OPEN_SIDE, 3)}
-    return {one.name: tuple(side or OPEN_SIDE for side in one.shape[1:]) for one in inputs}
+    sides = {one.name: [side or OPEN_SIDE for side in one.shape[1:]] for one in inputs}
+    return {name: (height, width, depth) for name, (height, width, depth) in sides.items()}
 
 
 def _answers(model: Any, pictures: list[Any]) -> dict[str, Any]:

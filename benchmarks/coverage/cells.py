@@ -4,64 +4,66 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
 
 from benchmarks.coverage.causes import cause_of
 from benchmarks.coverage.registry import CLASSES, Architecture
-from orilla_converters.recipe import FORMATS, PRECISIONS, Recipe
+from orilla_converters import recipe
 from orilla_converters.worker import Workshop
-from orilla_runtime.errors import OrillaError, UsageError
+from orilla_runtime.errors import OrillaError
 
 Cell = dict[str, Any]
 _BROKEN = re.compile(r": the conversion (failed|crashed|took|ended)")
 
 
-def recipes() -> Iterator[Recipe]:
-    """Every format and precision that the converters offer."""
-    for format_ in FORMATS:
-        for precision in PRECISIONS:
-            try:
-                yield Recipe(format_, precision)
-            except UsageError:
-                continue
-
-
-def column(recipe: Recipe) -> str:
-    """The name of a recipe's column."""
-    return f"{recipe.format}:{recipe.precision}"
+def columns() -> tuple[str, ...]:
+    """Every format and precision that the converters offer, as `format:precision`."""
+    offered = getattr(recipe, "MEANINGS", None) or tuple(product(recipe.FORMATS, recipe.PRECISIONS))
+    return tuple(f"{format_}:{precision}" for format_, precision in offered)
 
 
 def run_row(
-    architecture: Architecture, wanted: Sequence[Recipe], limit: float, found: Callable[[str, Cell], None]
+    architecture: Architecture, wanted: Sequence[str], limit: float, found: Callable[[str, Cell], None]
 ) -> None:
     """Make and judge the cells of `wanted`; each goes to `found` as soon as it is known, whatever became of it."""
     with Workshop(limit) as workshop:
-        row = _Row(workshop, architecture)
-        for recipe in wanted:
+        row = Row(workshop, architecture)
+        for column in wanted:
             start = time.monotonic()
-            cell = row.cell(recipe)
-            found(column(recipe), cell | {"seconds": round(time.monotonic() - start, 1)})
+            cell = row.cell(column)
+            found(column, cell | {"seconds": round(time.monotonic() - start, 1)})
 
 
-class _Row:
+class Runner(Protocol):
+    """What runs a job of the converters: a `Workshop`, in a process of its own."""
+
+    scratch: Path
+
+    def run(self, kind: str, subject: str, parameters: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+class Row:
     """What the cells of one architecture share: its file, its pictures, and its ONNX graph or why there is none."""
 
-    def __init__(self, workshop: Workshop, architecture: Architecture) -> None:
+    def __init__(self, workshop: Runner, architecture: Architecture) -> None:
         self._workshop = workshop
         self._architecture = architecture
         self._built: dict[str, Any] | None = None
         self._graph: dict[str, Any] | OrillaError | None = None
 
-    def cell(self, recipe: Recipe) -> Cell:
+    def cell(self, column: str) -> Cell:
         """`status` is `ok`, `refused` (with `cause`, empty where no listed cause is stated) or `failed`."""
+        format_, _, precision = column.partition(":")
         try:
-            artifact = self._write(recipe)
+            artifact = self._write(format_, precision)
         except OrillaError as error:
             return self._refusal(error)
-        parameters = self._model | {"artifact": artifact, "format": recipe.format, "precision": recipe.precision}
+        parameters = self._model | {"artifact": artifact, "format": format_, "precision": precision}
         try:
-            judged = self._workshop.run("benchmarks.coverage.judging:judge_job", column(recipe), parameters)
+            judged = self._workshop.run("benchmarks.coverage.judging:judge_job", column, parameters)
         except OrillaError as error:
             return {"status": "failed", "reason": f"The file does not run: {self._without_paths(error.message)}"}
         faults = judged.pop("faults")
@@ -77,26 +79,31 @@ class _Row:
             )
         return self._built
 
-    def _write(self, recipe: Recipe) -> str:
+    def _write(self, format_: str, precision: str) -> str:
+        made = recipe.Recipe(format_, precision, **self._knobs(precision))
         source = {"model": self._model["model"], "raw": True, "normalization": None}
         sample = {
             "calibration": next(iter(self._model["samples"].values())),
             "labels": [str(number) for number in range(CLASSES)],
             "channels": "rgb",
-            "precision": recipe.precision,
+            "recipe": str(made),
+            "precision": precision,
         }
-        name = f"{recipe.precision}{recipe.suffix}"
-        if recipe.format == "onnx":
+        name = f"{precision}{made.suffix}"
+        if format_ == "onnx":
             written = self._workshop.run("onnx", name, self._onnx_graph(source) | sample)
         else:
-            written = self._workshop.run(recipe.format, name, source | sample)
+            written = self._workshop.run(format_, name, source | sample)
         return str(written["path"])
+
+    def _knobs(self, precision: str) -> dict[str, Any]:
+        return {"float_layers": tuple(self._model["float_layers"])} if precision == "mixed" else {}
 
     def _onnx_graph(self, source: dict[str, Any]) -> dict[str, Any]:
         if self._graph is None:
             try:
                 made = self._workshop.run("onnx-graph", "onnx", source)
-                self._graph = {"graph": made["path"], "normalization": made["normalization"]}
+                self._graph = made | {"graph": made["path"]}
             except OrillaError as error:
                 self._graph = error
         if isinstance(self._graph, OrillaError):

@@ -105,7 +105,7 @@ def _sqnr(name: str, keras: NDArray[Any], found: NDArray[Any]) -> float:
 
 
 def _centred(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if name == "probabilities":
-        values = np.log(np.maximum(values, 1e-30))
-        return values - values.mean(axis=-1, keepdims=True)
-    return values - values.mean()
+    classes = name == "probabilities"
+    values = np.log(np.maximum(values, 1e-30)) if classes else values
+    centred: NDArray[np.float64] = values - values.mean(axis=-1 if classes else None, keepdims=True)
+    return centred

@@ -21,4 +21,5 @@ def _picture(rng: np.random.Generator, shape: tuple[int, int, int]) -> NDArray[n
     grain = rng.normal(0, rng.uniform(0, 0.15), shape)
     low, high = np.sort(rng.uniform(-0.2, 1.2, 2))
     levels = low + (high - low) * (smooth + grain)
-    return (np.clip(levels, 0, 1) * 255).round().astype(np.uint8)
+    picture: NDArray[np.uint8] = (np.clip(levels, 0, 1) * 255).round().astype(np.uint8)
+    return picture

@@ -97,7 +97,7 @@ def subclassed() -> Any:
     """A `keras.Model` with a call of its own."""
     import keras
 
-    class Subclassed(keras.Model):
+    class Subclassed(keras.Model):  # type: ignore[misc]
         """Its layers in a plain loop."""
 
         def __init__(self) -> None:
