@@ -166,9 +166,9 @@ def test_a_full_disk_while_running(digits_bundle: Path, digits_folder: Path, sma
     assert text == "" or text.endswith("}\n")
 
 
-@pytest.mark.parametrize("name", ["train", "convert"])
-def test_ctrl_c_leaves_nothing(
-    name: str, digits_model: Path, digits_folder: Path, output: Path, tmp_path: Path
+@pytest.mark.parametrize(("name", "number"), [("train", signal.SIGTERM), ("convert", signal.SIGINT)])
+def test_an_interruption_leaves_nothing(
+    name: str, number: signal.Signals, digits_model: Path, digits_folder: Path, output: Path, tmp_path: Path
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -177,7 +177,7 @@ def test_ctrl_c_leaves_nothing(
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     time.sleep(6)
     assert process.poll() is None, "over before it could be interrupted"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert "Traceback" not in errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -18,10 +19,13 @@ COMMANDS = {
     "quickstart": "orilla.cli.quickstart",
     "train": "orilla.cli.train",
     "convert": "orilla.cli.convert",
+    "recipes": "orilla.cli.recipes",
     "evaluate": "orilla.cli.evaluate",
     "run": "orilla.cli.run",
     "benchmark": "orilla.cli.benchmark",
     "info": "orilla.cli.info",
+    "metadata": "orilla.cli.metadata",
+    "export": "orilla.cli.export",
     "doctor": "orilla.cli.doctor",
     "completion": "orilla.cli.completion",
 }
@@ -63,6 +67,8 @@ def main() -> None:
     """The entry point of the command `orilla`."""
     if "--debug" not in sys.argv:
         _silence_native_libraries()
+    # A service manager's stop is an interruption like Ctrl-C: scratch folders and half-written files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 
