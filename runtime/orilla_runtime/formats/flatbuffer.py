@@ -52,6 +52,26 @@ class Table:
         relative = int(self.buffer.unpack("H", vtable + entry))
         return self.at + relative if relative else None
 
+    @property
+    def slots(self) -> int:
+        """How many slots the table speaks of; those behind are absent."""
+        vtable = self.at - int(self.buffer.unpack("i", self.at))
+        return max(0, int(self.buffer.unpack("H", vtable)) - 4) // 2
+
+    def has(self, slot: int) -> bool:
+        """Whether a field is there."""
+        return self._field(slot) is not None
+
+    def target(self, slot: int) -> int | None:
+        """Where the string, list or table of a field lies in the file; None where it is absent."""
+        at = self._field(slot)
+        return None if at is None else self.buffer.offset(at)
+
+    def real(self, slot: int) -> float:
+        """A float32; 0 where it is absent."""
+        at = self._field(slot)
+        return 0.0 if at is None else float(self.buffer.unpack("f", at))
+
     def number(self, slot: int, code: str, default: int = 0) -> int:
         """A whole number of the struct code `code`."""
         at = self._field(slot)
@@ -103,6 +123,17 @@ class Table:
         """A vector of bytes, not copied."""
         start, count = self._vector(slot, 1)
         return memoryview(self.buffer.data)[start : start + count]
+
+    def texts(self, slot: int) -> Iterator[memoryview]:
+        """A vector of strings, as bytes that are not copied."""
+        start, count = self._vector(slot, 4)
+        for index in range(count):
+            self.buffer.budget.spend()
+            at = self.buffer.offset(start + 4 * index)
+            length = int(self.buffer.unpack("I", at))
+            if at + 4 + length > len(self.buffer.data):
+                raise DamagedFileError("a text reaches beyond the end of the file")
+            yield memoryview(self.buffer.data)[at + 4 : at + 4 + length]
 
     def text(self, slot: int) -> str:
         """A string; bytes that are no UTF-8 are shown as escapes."""

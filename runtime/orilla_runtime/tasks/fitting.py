@@ -68,10 +68,10 @@ def fit_classification(file: ModelFile, options: FitOptions, name: str, top: int
         UsageError: an option with an impossible value.
     """
     image = image_input(file, name)
-    classes = _classes(file, name)
+    classes = score_count(file, name)
     offset = _offset(options.label_offset, classes)
     labels = given_labels(options.labels) if options.labels is not None else labels_inside(file, classes, name)
-    normalization = _normalization(options, image)
+    normalization = given_normalization(options, image)
     if normalization is None and image.is_float:
         normalization = file.normalization
     scale, offsets = scaling(image, normalization, name)
@@ -91,8 +91,8 @@ def fit_classification(file: ModelFile, options: FitOptions, name: str, top: int
     return Fitted(task, preprocess)
 
 
-def _classes(file: ModelFile, name: str) -> int:
-    """Length of the only output, one score a class."""
+def score_count(file: ModelFile, name: str) -> int:
+    """Length of the only output, one score a class. Raises ModelError where it is no such output."""
     if len(file.outputs) != 1:
         raise no_task_fits(name, f"it has {len(file.outputs)} outputs, a classifier has one")
     spec = file.outputs[0]
@@ -122,7 +122,8 @@ def _offset(offset: int | None, classes: int) -> int:
     return offset
 
 
-def _normalization(options: FitOptions, image: ImageInput) -> Normalization | None:
+def given_normalization(options: FitOptions, image: ImageInput) -> Normalization | None:
+    """What the caller says that the input takes; None for nothing. Raises UsageError for impossible values."""
     if options.mean is None and options.std is None:
         return None
     if options.mean is None or options.std is None:

@@ -10,7 +10,8 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+def numbers(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+    """The value of an option that takes numbers with commas between them."""
     if text is None:
         return None
     try:
@@ -24,8 +25,8 @@ _OPTIONS = (
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, …; one that is named must be there."),
     click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU that this process may use."),
     click.option("--labels", type=click.Path(), help="Bare models: a text file, one class name a line."),
-    click.option("--mean", callback=_numbers, help="Bare models: (pixel - mean) / std, one number or three: 127.5"),
-    click.option("--std", callback=_numbers, help="Bare models: see --mean."),
+    click.option("--mean", callback=numbers, help="Bare models: (pixel - mean) / std, one number or three: 127.5"),
+    click.option("--std", callback=numbers, help="Bare models: see --mean."),
     click.option("--channels", type=click.Choice(["rgb", "bgr", "grey"]), help="Bare models: colour order."),
     click.option("--label-offset", type=click.IntRange(min=0), help="Bare models: leading outputs without a label."),
     click.option("--output", type=click.Choice(["probabilities", "logits"]), help="Bare models: what the scores are."),
