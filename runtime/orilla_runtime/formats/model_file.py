@@ -32,6 +32,7 @@ class ModelFile:
     signatures: their names (TFLite).
     opsets, ir_version: of ONNX: the operator sets by domain, `""` being its own, and the version of the file's grammar.
     least_runtime: the oldest TFLite runtime that knows the operators, as the converter wrote it.
+    custom: those operators that are not of the format's own set. outside: files that hold weights, beside the model.
     metadata: every other text entry.
     """
 
@@ -51,4 +52,6 @@ class ModelFile:
     opsets: Mapping[str, int] = field(default_factory=dict)
     ir_version: int | None = None
     least_runtime: str | None = None
+    custom: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -49,6 +49,8 @@ class OnnxFile:
             producer=self.producer,
             opsets=self.opsets,
             ir_version=self.ir_version,
+            custom=tuple(name for name in self.operators if ":" in name),
+            outside=self.external,
             metadata=self.metadata,
         )
 

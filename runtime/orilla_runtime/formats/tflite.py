@@ -93,6 +93,7 @@ class TFLiteFile:
             description=metadata.description or self.description,
             signatures=tuple(signature.name for signature in self.signatures),
             least_runtime=self.least_runtime,
+            custom=self.custom,
             metadata={key: value for key, value in words.items() if value},
         )
 

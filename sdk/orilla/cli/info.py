@@ -11,9 +11,8 @@ from orilla.cli.console import percent, print_json, print_table, say, size
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.golden import GoldenCheck
-    from orilla_runtime.bundle.reader import Bundle
-
     from orilla_runtime.bundle.manifest import Artifact
+    from orilla_runtime.bundle.reader import Bundle
 
 
 @click.command()
@@ -29,7 +28,10 @@ def command(model: str, verify: bool, as_json: bool) -> int:
             return _bundle(bundle, verify, as_json)
     if verify:
         raise click.UsageError("--verify needs a bundle: a bare model holds nothing to check it against.")
-    return _bare(model, as_json)
+    from orilla.cli.info_file import show_file
+
+    show_file(Path(model), as_json)
+    return 0
 
 
 def _bundle(bundle: Bundle, verify: bool, as_json: bool) -> int:
@@ -52,9 +54,8 @@ def _bundle(bundle: Bundle, verify: bool, as_json: bool) -> int:
 def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, str], ...]]:
     """Read (and so hash) every entry, then run the golden inputs on every engine that is here."""
     from orilla_runtime.bundle.golden import self_test
-    from orilla_runtime.engines.selection import engine_for
-
     from orilla_runtime.engines.base import EngineOptions, Session
+    from orilla_runtime.engines.selection import engine_for
     from orilla_runtime.errors import EngineError
 
     for entry in bundle.manifest.files:
@@ -123,34 +124,3 @@ def _print_bundle(bundle: Bundle) -> None:
         for artifact in manifest.artifacts
     ]
     print_table(columns, rows, numeric=("bytes", "top-1", "agreement"))
-
-
-def _bare(path: str, as_json: bool) -> int:
-    from orilla_runtime.formats.files import read_model_file
-
-    file = read_model_file(Path(path))
-    operators = dict(sorted(file.operators.items(), key=lambda item: (-item[1], item[0])))
-    if as_json:
-        print_json(
-            {
-                "artifacts": [
-                    {
-                        "path": Path(path).name,
-                        "format": file.format,
-                        "inputs": [str(spec) for spec in file.inputs],
-                        "outputs": [str(spec) for spec in file.outputs],
-                    }
-                ],
-                "labels": None if file.labels is None else list(file.labels),
-                "preprocess": None,
-                "operators": operators,
-                "metadata": dict(file.metadata),
-            }
-        )
-        return 0
-    click.echo(f"{Path(path).name}: {file.format}, {size(Path(path).stat().st_size)} bytes")
-    click.echo(f"inputs      {'; '.join(map(str, file.inputs))}")
-    click.echo(f"outputs     {'; '.join(map(str, file.outputs))}")
-    click.echo(f"operators   {', '.join(f'{name} {count}' for name, count in operators.items())}")
-    click.echo(f"labels      {'none inside' if file.labels is None else f'{len(file.labels)} inside'}")
-    return 0
