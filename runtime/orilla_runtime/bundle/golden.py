@@ -19,7 +19,7 @@ from orilla_runtime.engines.base import Session
 from orilla_runtime.errors import OrillaError, UsageError
 from orilla_runtime.preprocess import Preprocess, Preprocessor
 
-__all__ = ["GoldenCheck", "build_golden", "decode_array", "encode_array", "self_test"]
+__all__ = ["GoldenCheck", "build_golden", "decode_array", "encode_array", "input_tensor", "self_test"]
 
 PICTURE_TOLERANCE = 2
 """Levels of 255. Resizing differs between OpenCV's builds (SIMD, IPP) in the last bit of each of its steps."""
@@ -113,7 +113,7 @@ def self_test(
     preprocess = bundle.manifest.preprocess
     checks = [_check_preprocess(bundle, golden)]
     inputs = _read(bundle, golden.inputs, np.uint8, (None, *_pixels(preprocess).shape[1:]))
-    tensors = [_scaled(preprocess, pixels) for pixels in inputs]
+    tensors = [input_tensor(preprocess, pixels) for pixels in inputs]
     stored = {output.artifact: output for output in golden.outputs}
     for artifact in bundle.manifest.artifacts:
         if only is not None and artifact.path not in only:
@@ -138,7 +138,7 @@ def _pixels(preprocess: Preprocess) -> Preprocess:
     return replace(preprocess, dtype="uint8", layout="NHWC", scale=(1.0,), offset=(0.0,))
 
 
-def _scaled(preprocess: Preprocess, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+def input_tensor(preprocess: Preprocess, pixels: NDArray[np.uint8]) -> NDArray[Any]:
     """The input tensor of a picture that already has the tensor's size and colour order."""
     if preprocess.is_raw:
         return pixels[np.newaxis]
