@@ -22,6 +22,8 @@ from orilla_runtime.errors import OrillaError
 KINDS = {
     "describe": "orilla_converters.source:describe_job",
     "reference": "orilla_converters.reference:reference_job",
+    "diagnose": "orilla_converters.diagnose:diagnose_job",
+    "equalize": "orilla_converters.equalization:equalize_job",
     "latency": "orilla_converters.latency:latency_job",
     "tflite": "orilla_converters.tflite:write_job",
     "onnx-graph": "orilla_converters.tracing:graph_job",

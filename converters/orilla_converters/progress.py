@@ -8,7 +8,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step begins: `name` is one of `read`, `calibrate`, `write`, `verify`, `bundle`; `detail` is for people."""
+    """A step begins.
+
+    `name` is one of `read`, `calibrate`, `write`, `verify`, `diagnose`, `repair`, `bundle`; `detail` is for people.
+    """
 
     name: str
     detail: str = ""

@@ -1,0 +1,156 @@
+"""What `--repair` does about an artifact that failed: a ladder, each rung measured, the first that passes is taken.
+
+equalized channels → corrected biases → tensors with outliers, and their neighbours, in float → 16x8 → dynamic range →
+float16
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orilla_converters.diagnose import Diagnosis
+from orilla_converters.layer_report import LayerReport
+from orilla_converters.progress import Progress, Step
+from orilla_converters.recipe import MEANINGS, Recipe
+from orilla_converters.verify import Judge, Verdict
+from orilla_runtime.errors import ConversionError
+
+LOWER = ("16x8", "dynamic", "float16")
+"""What comes behind int8, in this order."""
+SEARCHES = 4
+LEAST_SPREAD = 4.0
+"""A tensor whose largest channel is less than this many times the middle one has no outlier."""
+
+Source = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the ladder works with.
+
+    make: the bytes of an artifact from a model (a job's parameters) and a recipe. equalize: the value of that job, with
+    or without bias correction. examine: the diagnosis of an artifact that was made from a model.
+    """
+
+    make: Callable[[Source, Recipe], bytes]
+    equalize: Callable[[bool], dict[str, Any]]
+    examine: Callable[[Source, Verdict], Diagnosis]
+    judge: Judge
+    source: Source
+    say: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """`verdict` of the artifact that passed, or None; `tried`, each rung with what was measured, in words."""
+
+    verdict: Verdict | None
+    tried: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rung:
+    """One attempt: what it does, with which model and recipe. Without a recipe it cannot be done: `what` says why."""
+
+    what: str
+    source: Source
+    recipe: Recipe | None
+
+
+def repair(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Repair:
+    """Climb down the ladder for one artifact that failed its gate."""
+    tried = [f"{failed.recipe}: {_outcome(failed)}; {diagnosis.finding()}"]
+    ladder = _ladder(hands, failed, diagnosis)
+    verdict: Verdict | None = None
+    while True:
+        try:
+            rung = ladder.send(verdict)
+        except StopIteration:
+            return Repair(None, tuple(tried))
+        verdict = None
+        if rung.recipe is None:
+            tried.append(rung.what)
+            continue
+        hands.say(Step("repair", f"{failed.recipe.name}: {rung.what}"))
+        try:
+            verdict = hands.judge.verdict(rung.recipe, hands.make(rung.source, rung.recipe))
+        except ConversionError as error:
+            tried.append(f"{rung.what}: {error.message}")
+            continue
+        tried.append(f"{rung.what}: {_outcome(verdict)}")
+        if not verdict.shortcomings:
+            return Repair(replace(verdict, repairs=tuple(tried)), tuple(tried))
+
+
+def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_Rung, Verdict | None, None]:
+    """The rungs, best first. Each is answered with its verdict, or with None where there was none."""
+    recipe, best, layers = failed.recipe, hands.source, diagnosis.layers
+    if recipe.precision in {"int8", "mixed", "16x8", "dynamic"}:
+        for corrected in (False, True):
+            value = hands.equalize(corrected)
+            if "path" not in value:
+                yield _Rung(f"equalization: {value['why']}", best, None)
+                continue
+            source = {"model": value["path"], "raw": True, "normalization": None}
+            verdict = yield _Rung(_named(value["pairs"], corrected), source, recipe)
+            if verdict is not None and not corrected:
+                best = source
+                layers = hands.examine(source, verdict).layers or layers
+    if recipe.precision == "int8" and (recipe.format, "mixed") in MEANINGS and recipe.io != "integer":
+        sets = list(outliers(layers)) if layers is not None else []
+        for kept in sets:
+            mixed = replace(recipe, precision="mixed", float_layers=kept)
+            yield _Rung(f"{', '.join(kept)} in float", best, mixed)
+        if not sets:
+            yield _Rung("mixed: no tensor has an outlier", best, None)
+    for precision in LOWER:
+        meaning = MEANINGS.get((recipe.format, precision))
+        if meaning is not None and _worse(recipe.precision, precision):
+            io = recipe.io if recipe.io in meaning.ios else "uint8"
+            yield _Rung(precision, hands.source, replace(recipe, precision=precision, io=io, float_layers=()))
+
+
+def _named(pairs: Sequence[Sequence[str]], corrected: bool) -> str:
+    words = [f"{len(pairs)} pairs of layers equalized"] if pairs else []
+    words += ["biases corrected"] if corrected else []
+    return ", ".join(words)
+
+
+def _worse(now: str, then: str) -> bool:
+    """Whether `then` stands further down the ladder."""
+    order = ("int8", "mixed", *LOWER)
+    return now in order and order.index(then) > order.index(now)
+
+
+def outliers(layers: LayerReport) -> Iterator[tuple[str, ...]]:
+    """Growing sets of layers to keep in float: those whose outputs have an outlier, and those that read them.
+
+    A reader in int8 would quantize what it reads, and the outlier with it.
+    """
+    rows = layers.rows
+    most = max((row.spread for row in rows), default=0.0)
+    before: tuple[str, ...] = ()
+    searches, share = 0, 2.0
+    while searches < SEARCHES and most / share >= LEAST_SPREAD:
+        uneven = {row.layer for row in rows if row.spread >= most / share}
+        kept = tuple(row.layer for row in rows if row.layer in uneven or uneven & set(row.reads))
+        kept = tuple(dict.fromkeys(kept))
+        share *= 4
+        if kept != before and len(kept) < len(rows):
+            before, searches = kept, searches + 1
+            yield kept
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.shortcomings:
+        return ", ".join(verdict.shortcomings)
+    assert verdict.comparison is not None
+    metrics = verdict.comparison.metrics
+    words = [f"agreement {metrics.agreement * 100:.1f} %"]
+    if metrics.accuracy is not None and metrics.keras_accuracy is not None:
+        words.insert(0, f"top-1 {metrics.accuracy.top1 * 100:.1f} % (Keras {metrics.keras_accuracy.top1 * 100:.1f} %)")
+    if metrics.sqnr_db is not None:
+        words.append(f"SQNR {metrics.sqnr_db:.1f} dB")
+    return f"passed with {', '.join(words)}, {len(verdict.data)} bytes"
