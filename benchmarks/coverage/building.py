@@ -32,7 +32,7 @@ def build_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     make_sensible(model, [draw(WARMING, shape, seed).astype(np.float32) for seed, shape in enumerate(shapes.values())])
     judged: dict[str, Any] = {name: draw(JUDGED, shape, 100 + at) for at, (name, shape) in enumerate(shapes.items())}
     np.savez(folder / "pictures.npz", **judged)
-    np.savez(folder / "answers.npz", **_answers(model, list(judged.values())))
+    np.savez(folder / "answers.npz", **_answers(architecture.reference_of(model), list(judged.values())))
     samples = {}
     for at, (name, shape) in enumerate(shapes.items()):
         pictures = draw(CALIBRATION, shape, 200 + at)[:, np.newaxis]

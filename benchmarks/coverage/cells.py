@@ -84,6 +84,7 @@ class Row:
         source = {"model": self._model["model"], "raw": True, "normalization": None}
         sample = {
             "calibration": next(iter(self._model["samples"].values())),
+            "calibrations": self._model["samples"],
             "labels": [str(number) for number in range(CLASSES)],
             "channels": "rgb",
             "recipe": str(made),

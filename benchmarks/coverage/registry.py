@@ -16,6 +16,7 @@ class Architecture:
 
     builder: `module:function` in this package; called with `options`, it gives a `keras.Model` that takes raw pixels
         0..255. size: small ones are what `--quick` and CI run, large ones come last. saved_as: `keras` or `savedmodel`.
+    reference: other options, with which the builder gives the model whose answers count, with the same weights.
     refusal: the cause (a key of `causes.CAUSES`) for which the whole row is to be refused; empty where it is to work.
     """
 
@@ -24,12 +25,24 @@ class Architecture:
     options: Mapping[str, Any]
     size: str = "medium"
     saved_as: str = "keras"
+    reference: Mapping[str, Any] | None = None
     refusal: str = ""
 
     def build(self) -> Any:
         """The model with random weights."""
+        return self._built(self.options)
+
+    def reference_of(self, model: Any) -> Any:
+        """The model that answers for `model`: mostly itself."""
+        if self.reference is None:
+            return model
+        other = self._built(self.reference)
+        other.set_weights(model.get_weights())
+        return other
+
+    def _built(self, options: Mapping[str, Any]) -> Any:
         module, _, function = self.builder.partition(":")
-        return getattr(import_module(f"{__package__}.{module}"), function)(**self.options)
+        return getattr(import_module(f"{__package__}.{module}"), function)(**options)
 
 
 def _application(name: str, *, side: int = 96, rescaling: bool = True, size: str = "medium") -> Architecture:
@@ -76,7 +89,13 @@ _ROWS = (
     _special("subclassed", "subclassed", saved_as="savedmodel"),
     _special("several outputs", "several_outputs"),
     _special("several inputs", "several_inputs"),
-    _special("mixed_float16", "mixed_float16"),
+    Architecture(
+        "mixed_float16",
+        "special:half_precision",
+        {"policy": "mixed_float16"},
+        size="small",
+        reference={"policy": "float32"},
+    ),
     _special("open height and width", "open_size", refusal="open size"),
     _special("a Lambda layer", "with_lambda", refusal="foreign code"),
     _special("a Fourier transform", "with_fourier", refusal="no operator"),

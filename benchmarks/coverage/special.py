@@ -136,16 +136,16 @@ def several_inputs() -> Any:
     return classifier([top, side], keras.layers.Concatenate()(features), CLASSES, "several_inputs")
 
 
-def mixed_float16() -> Any:
+def half_precision(policy: str) -> Any:
     """Trained in 16 bits with the policy that Keras recommends for it: the softmax in float32."""
     import keras
 
-    keras.mixed_precision.set_global_policy("mixed_float16")
+    keras.mixed_precision.set_global_policy(policy)
     try:
         image = _image()
         logits = _head()(_through([_rescaling(), *_stack()], image))
         scores = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
-        return keras.Model(image, scores, name="mixed")
+        return keras.Model(image, scores, name="half")
     finally:
         keras.mixed_precision.set_global_policy("float32")
 
