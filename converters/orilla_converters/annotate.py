@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from orilla_converters.metadata_codec import decode_metadata, encode_metadata
-from orilla_converters.metadata_edit import TEXTS, label_lines, with_labels, with_normalization, with_texts
+from orilla_converters.metadata_edit import TEXTS, files_named, label_lines, with_labels, with_normalization, with_texts
 from orilla_converters.onnx_properties import graph_of, with_properties
 from orilla_converters.same_outputs import Comparison, compare
 from orilla_converters.tflite_layer import buffers, metadata_of, split, with_metadata
@@ -23,6 +23,7 @@ from orilla_runtime.bundle.reader import is_bundle
 from orilla_runtime.errors import ConversionError, EngineError, ModelError, UsageError
 from orilla_runtime.files import replaced
 from orilla_runtime.formats.files import read_bytes
+from orilla_runtime.formats.limits import DamagedFileError
 from orilla_runtime.formats.model_file import ModelFile, Normalization
 from orilla_runtime.formats.onnx import read_onnx
 from orilla_runtime.formats.sniff import read_model
@@ -89,8 +90,11 @@ def annotate(
     file = read_model(data, source.name)
     said = _checked(file, source.name, labels, FitOptions(mean=mean, std=std), dict(texts or {}))
     target = source.resolve() if output is None else Path(output)
-    new = _tflite(data, said, source.name) if file.format == "tflite" else _onnx(data, said, source, target)
-    _require_same_weights(data, new, file.format, source.name)
+    try:
+        new = _tflite(data, said, source.name) if file.format == "tflite" else _onnx(data, said, source, target)
+        _require_same_weights(data, new, file.format, source.name)
+    except DamagedFileError as error:
+        raise ModelError(f"{source.name}: the file is damaged or cut ({error}).", "Get it again.") from error
     _require_readable(new, said, source.name)
     comparison = compare(data, new, file, source.name)
     with replaced(target) as part:
@@ -148,6 +152,12 @@ def _tflite(data: bytes, said: _Said, name: str) -> bytes:
     if said.labels is not None:
         record, packed = with_labels(record, *ports)
         files[packed] = label_lines(said.labels)
+    absent = sorted(files_named(record) - set(files))
+    if absent:
+        raise ModelError(
+            f"{name}: its metadata name {', '.join(absent[:3])}, and that is not in it: it was cut, or never packed.",
+            "Get the whole file, or give the labels (--labels).",
+        )
     return with_metadata(data, encode_metadata(record), files, name)
 
 

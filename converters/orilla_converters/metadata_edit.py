@@ -13,6 +13,7 @@ TEXTS = ("name", "description", "version", "author", "license")
 LABEL_FILE = "labels.txt"
 # Least version of the schema that knows what is written here.
 _PARSER_VERSION = "1.0.0"
+_FILE_LISTS = frozenset({"associated_files", "vocab_file", "sentencePiece_model"})
 # The schema has no word for BGR.
 _COLOURS = {"rgb": RGB, "grey": GREY}
 
@@ -55,6 +56,23 @@ def with_normalization(
     units = [unit for unit in tensor.get("process_units", []) if not _normalizes(unit)]
     first = {**tensor, "process_units": [{"options": ("NormalizationOptions", {"mean": mean, "std": std})}, *units]}
     return _with_graph(record, {**graph, "input_tensor_metadata": [first]})
+
+
+def files_named(record: Record) -> set[str]:
+    """The files that a record speaks of, wherever: readers refuse a model that lacks one."""
+    found: set[str] = set()
+    left: list[tuple[str, Any]] = list(record.items())
+    while left:
+        key, value = left.pop()
+        if key in _FILE_LISTS:
+            found |= {file["name"] for file in value if file.get("name")}
+        elif isinstance(value, dict):
+            left += value.items()
+        elif isinstance(value, tuple):
+            left += (value[1] or {}).items()
+        elif isinstance(value, list):
+            left += [("", one) for one in value]
+    return found
 
 
 def _described(tensor: Record, kind: str, properties: Record) -> Record:

@@ -2,7 +2,8 @@
 
 A flatbuffer's offsets point forward, so a new root can stand in front of the old file: it names the old file's graphs,
 operators and buffers where they are, and one buffer more. Behind it the old file follows as it was, aligned as it was;
-packed files are written again at the end. A second writing takes the place of the first.
+packed files are written again at the end. A second writing takes the place of the first. Everything here raises
+DamagedFileError for a file whose offsets lead nowhere.
 """
 
 from __future__ import annotations

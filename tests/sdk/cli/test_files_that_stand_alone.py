@@ -12,6 +12,7 @@ from orilla import cli
 from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.model import load
 from tests.runtime.small_models import onnx_colours, tflite_colours
+from tests.sdk.test_weight import DESK, modules_after
 
 
 def orilla(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> str:
@@ -160,3 +161,15 @@ def test_export_takes_the_default_and_a_new_folder_alone(
     (tmp_path / "empty").mkdir()
     orilla(capsys, "export", digits_bundle, "--to", tmp_path / "empty")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "empty"]
+
+
+def test_none_of_them_needs_the_desk(digits_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(tflite_colours())
+    lines = [
+        ["info", str(path)],
+        ["metadata", str(path), "--set", "name=a"],
+        ["export", str(digits_bundle), "--to", str(tmp_path / "app")],
+    ]
+    modules = modules_after(f"from orilla.cli import run\nfor line in {lines!r}:\n    assert run(line) == 0")
+    assert not modules & DESK
