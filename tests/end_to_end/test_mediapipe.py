@@ -6,8 +6,8 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ FOREIGN = (
     "mobilenet_v1_0.25_224_1_metadata_1.tflite",
     "mobilenet_v1_0.25_224_quant_without_subgraph_metadata.tflite",
 )
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16", "dynamic", "int8")
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,17 @@ def mediapipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python
 
 
+@dataclass(frozen=True)
+class Bench:
+    """A bundle of TFLite artifacts, and pictures for it."""
+
+    bundle: Path
+    pictures: tuple[Path, ...]
+
+
 @pytest.fixture(scope="module")
 def photos(unzipped: Callable[[str], Path]) -> Path:
-    """A table of the photos: path and class."""
+    """A table of the ImageNet photos: path and class."""
     folder = unzipped("imagenet_samples_256.zip")
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
         rows = [(row["file"], row["index"]) for row in csv.DictReader(file)]
@@ -54,12 +62,29 @@ def photos(unzipped: Callable[[str], Path]) -> Path:
     return folder / "photos.csv"
 
 
+def listed(table: Path) -> tuple[Path, ...]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return tuple(table.parent / row["path"] for row in csv.DictReader(file))[::2][:PHOTOS]
+
+
 @pytest.fixture(scope="module")
-def lite0(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EfficientNet-Lite0 of ImageNet, as a bundle of TFLite artifacts."""
+def imagenet(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """EfficientNet-Lite0 as it comes, of 1,000 classes."""
     path = tmp_path_factory.mktemp("lite0") / "lite0.orilla"
     orilla.convert("efficientnet_lite0", data=photos, output=path, formats=["tflite"], precisions=PRECISIONS)
-    return path
+    return Bench(path, listed(photos))
+
+
+@pytest.fixture(scope="module")
+def cats_dogs(unzipped: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """EfficientNet-Lite0 trained on two classes for two epochs: enough to tell one from the other."""
+    folder = tmp_path_factory.mktemp("cats-dogs")
+    data = next(unzipped("cats_dogs_180.zip").rglob("cat")).parent
+    orilla.train(data, output=folder / "pets.keras", model="efficientnet_lite0", epochs=2)
+    path = folder / "pets.orilla"
+    orilla.convert(folder / "pets.keras", data=data, output=path, formats=["tflite"], precisions=PRECISIONS)
+    pictures = [sorted((data / name).iterdir())[: PHOTOS // 2] for name in ("cat", "dog")]
+    return Bench(path, (*pictures[0], *pictures[1]))
 
 
 def classify(python: Path, model: Path, pictures: NDArray[np.uint8]) -> list[list[tuple[int, str, float]]]:
@@ -71,14 +96,11 @@ def classify(python: Path, model: Path, pictures: NDArray[np.uint8]) -> list[lis
     return [[(index, label, score) for index, label, score in row] for row in json.loads(done.stdout)]
 
 
-def tensors(model: Model, photos: Path) -> Iterator[NDArray[np.uint8]]:
-    """The photos, cut to the model's size by `Preprocess`, RGB."""
+def tensors(model: Model, pictures: tuple[Path, ...]) -> NDArray[np.uint8]:
+    """The pictures, cut to the model's size by `Preprocess`, RGB [n, height, width, 3]."""
     assert model.preprocess is not None
     cut = replace(model.preprocess, dtype="uint8", layout="NHWC", scale=(1.0,), offset=(0.0,), channels="rgb")
-    with photos.open(newline="", encoding="utf-8") as file:
-        paths = [row["path"] for row in csv.DictReader(file)][::2]
-    for path in paths[:PHOTOS]:
-        yield cut(read_picture(photos.parent / path))[0]
+    return np.concatenate([cut(read_picture(path)) for path in pictures])
 
 
 def compare(
@@ -101,13 +123,17 @@ def compare(
     return same / len(found), difference
 
 
+@pytest.mark.parametrize("name", ["imagenet", "cats_dogs"])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_an_artifact_of_orilla(precision: str, lite0: Path, photos: Path, mediapipe: Path, tmp_path: Path) -> None:
-    with open_bundle(lite0) as bundle:
+def test_an_artifact_of_orilla(
+    name: str, precision: str, mediapipe: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bench: Bench = request.getfixturevalue(name)
+    with open_bundle(bench.bundle) as bundle:
         export_artifact(bundle, tmp_path / "app", f"tflite:{precision}")
     bare = tmp_path / "app" / "model.tflite"
-    with orilla.load(lite0, artifact=f"tflite:{precision}", top=1000) as whole:
-        pictures = np.stack(list(tensors(whole, photos)))
+    with orilla.load(bench.bundle, artifact=f"tflite:{precision}") as whole:
+        pictures = tensors(whole, bench.pictures)
     # `crop` would cut the cut picture again.
     with orilla.load(bare, top=1000) as model:
         same, difference = compare(model, classify(mediapipe, bare, pictures), pictures)
@@ -115,19 +141,15 @@ def test_an_artifact_of_orilla(precision: str, lite0: Path, photos: Path, mediap
     assert difference <= 0.02
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["mobilenet_v1_0.25_224_1_metadata_1.tflite", "mobilenet_v1_0.25_224_quant_without_subgraph_metadata.tflite"],
-)
+@pytest.mark.parametrize("name", FOREIGN)
 def test_a_file_that_orilla_annotated(
     name: str, shared_data: Path, photos: Path, mediapipe: Path, tmp_path: Path
 ) -> None:
     models = shared_data / "models"
     path = tmp_path / "annotated.tflite"
-    labels = models / "imagenet_labels.txt"
-    annotate(models / name, output=path, labels=labels, mean=[127.5], std=[127.5, 127.5, 127.5])
+    annotate(models / name, output=path, labels=models / "imagenet_labels.txt", mean=[127.5], std=[127.5] * 3)
     with orilla.load(path, top=1001) as model:
-        pictures = np.stack(list(tensors(model, photos)))
+        pictures = tensors(model, listed(photos))
         same, difference = compare(model, classify(mediapipe, path, pictures), pictures, ties=True)
     assert same >= 0.99
     assert difference <= 0.02

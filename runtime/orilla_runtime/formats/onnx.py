@@ -44,7 +44,7 @@ class OnnxFile:
             labels=labels_in(self.metadata),
             normalization=normalization_in(self.metadata),
             output=output_in(self.metadata),
-            name=self.name,
+            name=self.metadata.get("name") or self.name,
             description=self.description,
             producer=self.producer,
             opsets=self.opsets,

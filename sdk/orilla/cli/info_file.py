@@ -82,7 +82,7 @@ def _rows(file: ModelFile) -> Iterator[tuple[str, str]]:
     yield "description", _short(file.description)
     yield "producer", file.producer
     for key, text in file.metadata.items():
-        if not key.startswith("orilla."):
+        if key != "name" and not key.startswith("orilla."):
             yield key[:12], _short(text)
     yield "inputs", "\n".join(map(_tensor, file.inputs))
     yield "outputs", "\n".join(map(_tensor, file.outputs))
