@@ -24,7 +24,7 @@ def make_sensible(model: Any, inputs: list[Any], seed: int = 0) -> None:
     _warm(model, layers, inputs)
     for layer in layers:
         if layer.name.startswith("logits"):
-            _spread(model, layer, inputs)
+            _spread(model, layer, inputs, rng)
 
 
 def _flat(model: Any) -> Iterator[Any]:
@@ -69,21 +69,27 @@ def _call(model: Any, inputs: list[Any], *, training: bool) -> Any:
     return model(inputs if len(inputs) > 1 else inputs[0], training=training)
 
 
-def _spread(model: Any, layer: Any, inputs: list[Any]) -> None:
-    """Let each logit vary over the pictures around 0, as those of a trained classifier do."""
-    import keras
+def _spread(model: Any, layer: Any, inputs: list[Any], rng: np.random.Generator) -> None:
+    """Let the logits read what differs most between the pictures, as those of a trained classifier do.
 
+    Random directions would read the features' noise as loudly as their signal.
+    """
     found: list[Any] = []
-    call, activation = layer.call, layer.activation
+    call = layer.call
 
-    def listening(*args: Any, **kwargs: Any) -> Any:
-        found.append(call(*args, **kwargs))
-        return found[-1]
+    def listening(features: Any, *args: Any, **kwargs: Any) -> Any:
+        found.append(np.asarray(features, np.float32))
+        return call(features, *args, **kwargs)
 
-    layer.call, layer.activation = listening, keras.activations.linear
+    layer.call = listening
     _call(model, inputs, training=False)
-    layer.call, layer.activation = call, activation
-    logits = np.asarray(found[-1], np.float32).reshape(-1, found[-1].shape[-1])
-    factor = SPREAD / np.maximum(logits.std(axis=0), 1e-12)
-    layer.kernel.assign(np.asarray(layer.kernel) * factor)
-    layer.bias.assign((np.asarray(layer.bias) - logits.mean(axis=0)) * factor)
+    layer.call = call
+    features = found[-1].reshape(-1, found[-1].shape[-1])
+    mean = features.mean(axis=0)
+    classes = layer.kernel.shape[-1]
+    directions = np.linalg.svd(features - mean, full_matrices=False)[2][:classes]
+    turned = np.linalg.qr(rng.normal(size=(classes, classes)))[0][:, : len(directions)] @ directions
+    factor = SPREAD / np.maximum(((features - mean) @ turned.T).std(axis=0), 1e-12)
+    kernel = turned.T * factor
+    layer.kernel.assign(kernel.reshape(layer.kernel.shape))
+    layer.bias.assign(-mean @ kernel)
