@@ -99,7 +99,8 @@ def annotate(
     comparison = compare(data, new, file, source.name)
     with replaced(target) as part:
         part.write_bytes(new)
-        shutil.copymode(source, part)
+        if target.exists():
+            shutil.copymode(target, part)
     return Annotated(target, len(new), hashlib.sha256(new).hexdigest(), read_model(new, target.name), comparison)
 
 

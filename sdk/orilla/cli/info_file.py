@@ -89,10 +89,7 @@ def _rows(file: ModelFile) -> Iterator[tuple[str, str]]:
     yield "signatures", ", ".join(file.signatures) if file.signatures else ""
     yield "operators", _operators(file)
     yield "labels", _labels(file)
-    if file.normalization is not None:
-        takes_floats = any(spec.dtype.startswith("float") for spec in file.inputs)
-        note = "" if takes_floats else "  (of its float twin: this one takes the bytes themselves)"
-        yield "normalized", f"(pixel - {_list(file.normalization.mean)}) / {_list(file.normalization.std)}{note}"
+    yield "normalized", _normalized(file)
     if file.format == "onnx":
         sets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in sorted(file.opsets.items()))
         yield "needs", f"opset {sets or 'not named'}, IR version {file.ir_version}"
@@ -124,6 +121,17 @@ def _labels(file: ModelFile) -> str:
         return f"{len(file.labels)}: {_some(file.labels)}"
     loose = "; ".join(f"{name} with {len(lines)} lines" for name, lines in file.label_files.items())
     return f"none tied to the output; packed files: {loose}" if loose else "none"
+
+
+def _normalized(file: ModelFile) -> str:
+    said = file.normalization
+    if said is None:
+        return ""
+    if not any(said.mean) and set(said.std) == {1.0}:
+        return "not at all: it takes pixels of 0 to 255 as they are"
+    takes_floats = any(spec.dtype.startswith("float") for spec in file.inputs)
+    note = "" if takes_floats else "  (of its float twin: this one takes the bytes themselves)"
+    return f"(pixel - {_list(said.mean)}) / {_list(said.std)}{note}"
 
 
 def _some(names: tuple[str, ...]) -> str:
