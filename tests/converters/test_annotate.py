@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from orilla_converters.annotate import annotate
 from orilla_converters.metadata_codec import decode_metadata, encode_metadata
+from orilla_converters.metadata_edit import with_labels
 from orilla_converters.tflite_layer import buffers, metadata_of, split, with_metadata
 from orilla_runtime.errors import ModelError, OrillaError, SinkError, UsageError
 from orilla_runtime.formats.model_file import Normalization
@@ -271,3 +272,15 @@ def test_metadata_of_a_newer_schema_are_not_lost() -> None:
     builder.Finish(builder.EndObject(), b"M001")
     with pytest.raises(ModelError, match="newer than the schema"):
         decode_metadata(bytes(builder.Output()), "m.tflite")
+
+
+def test_each_tensor_gets_an_entry() -> None:
+    """MediaPipe refuses metadata for one of two tensors; entries that are there stay."""
+    record, _ = with_labels({}, ["left", "right"], ["scores"])
+    (graph,) = record["subgraph_metadata"]
+    assert [entry["name"] for entry in graph["input_tensor_metadata"]] == ["left", "right"]
+    old = {"subgraph_metadata": [{"input_tensor_metadata": [{"name": "a", "description": "kept"}]}]}
+    record, _ = with_labels(old, ["left"], ["scores"])
+    (graph,) = record["subgraph_metadata"]
+    assert graph["input_tensor_metadata"] == [{"name": "a", "description": "kept"}]
+    assert [file["type"] for file in graph["output_tensor_metadata"][0]["associated_files"]] == [2]
