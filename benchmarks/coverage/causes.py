@@ -40,6 +40,11 @@ CAUSES = (
         "TFLite has no kernel with 16-bit activations for one of the operators.",
     ),
     Cause(
+        "nothing to shrink",
+        r"no layer has the 1,024 weights|no weight is in 16 bits",
+        "Every layer is so small that TFLite leaves its weights in float: the file would be the float32 one.",
+    ),
+    Cause(
         "stays in float",
         r"no int8 form and stayed in float",
         "Operators without an int8 form would stay in float between conversions to and from it. They are named; "

@@ -51,7 +51,7 @@ class Row:
     def __init__(self, workshop: Runner, architecture: Architecture) -> None:
         self._workshop = workshop
         self._architecture = architecture
-        self._built: dict[str, Any] | None = None
+        self._built: dict[str, Any] | OrillaError | None = None
         self._graph: dict[str, Any] | OrillaError | None = None
 
     def cell(self, column: str) -> Cell:
@@ -73,10 +73,14 @@ class Row:
 
     @property
     def _model(self) -> dict[str, Any]:
+        name = self._architecture.name
         if self._built is None:
-            self._built = self._workshop.run(
-                "benchmarks.coverage.building:build_job", self._architecture.name, {"name": self._architecture.name}
-            )
+            try:
+                self._built = self._workshop.run("benchmarks.coverage.building:build_job", name, {"name": name})
+            except OrillaError as error:
+                self._built = error
+        if isinstance(self._built, OrillaError):
+            raise self._built
         return self._built
 
     def _write(self, format_: str, precision: str) -> str:
@@ -119,6 +123,6 @@ class Row:
 
     def _without_paths(self, text: str) -> str:
         """Scratch folders are other ones in each run."""
-        if self._built is not None:
+        if isinstance(self._built, dict):
             text = text.replace(self._built["model"], "the model")
-        return text.replace(str(self._workshop.scratch), "")
+        return re.sub(rf"{re.escape(str(self._workshop.scratch))}\S*", "a scratch file", text)

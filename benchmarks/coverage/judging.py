@@ -63,8 +63,9 @@ def _kind(structure: Structure, precision: str) -> list[str]:
     """Whether the file is of the precision that was asked."""
     faults = [f"it needs the operators {', '.join(structure.foreign)}"] if structure.foreign else []
     wanted = _WANTED.get(precision)
-    if wanted is not None and wanted not in structure.weights:
-        faults.append(f"it holds no {wanted} weights: {', '.join(sorted(structure.weights))}")
+    held = structure.weights
+    if wanted is not None and held.get(wanted, 0) <= held.get("float32", 0):
+        faults.append(f"its weights are not {wanted}: {', '.join(f'{n} bytes of {kind}' for kind, n in held.items())}")
     return faults
 
 
