@@ -131,3 +131,66 @@ def nodes_in_order(model: Any) -> list[Any]:
     """
     nodes = [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
     return [node for node in nodes if not node.is_input]
+
+
+def calibrated_only(converter: Any) -> bytes:
+    """The float `.tflite` file with the ranges of its tensors; `converter` has its representative dataset.
+
+    Experimental in TensorFlow 2.20 and 2.21: there is no public way to quantize a part of a model.
+    """
+    converter._experimental_calibrate_only = True
+    data: bytes = converter.convert()
+    return data
+
+
+def quantized_but(calibrated: bytes, nodes: Sequence[str]) -> bytes:
+    """A calibrated file with everything in int8 but the operators whose first output is named in `nodes`.
+
+    `mlir_quantize` is what TensorFlow's own QuantizationDebugger calls (2.20 and 2.21).
+    """
+    from tensorflow.lite.python.convert import mlir_quantize
+
+    data: bytes = mlir_quantize(calibrated, denylisted_nodes=list(nodes))
+    return data
+
+
+def keras2_classes() -> dict[str, Any]:
+    """Classes for `.h5` files of Keras 2, under the names that stand in them.
+
+    Keras 2 wrote `groups: 1` into the configuration of a DepthwiseConv2D; keras 3.0 to 3.15 refuse the argument.
+    """
+    import keras
+
+    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            """A layer of Keras 3; grouping a depthwise convolution has no meaning."""
+            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+
+    return {"DepthwiseConv2D": DepthwiseConv2D}
+
+
+def layer_of(function: Any) -> Any:
+    """A Keras layer that calls a TensorFlow function whose weights are constants."""
+    import keras
+
+    class Frozen(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, *tensors: Any) -> Any:
+            """What the function gives."""
+            return function(*tensors)
+
+    return Frozen(name="frozen")
+
+
+def pruned(frozen: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of a frozen function between these tensors, by name, as a function.
+
+    Its variables are constants: `TFLiteConverter` writes files that give NaN for functions with variables alone.
+    """
+    import tensorflow as tf
+
+    graph_def = frozen.graph.as_graph_def()
+    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
+    element = whole.graph.as_graph_element
+    fetched = [element(name) for name in outputs]
+    return whole.prune([element(name) for name in inputs], fetched if len(fetched) > 1 else fetched[0])

@@ -1,9 +1,9 @@
-"""The walk from a Keras model to a verified bundle: read → calibrate → write → verify → bundle."""
+"""The walk from a Keras model to a verified bundle: read → calibrate → write → verify → repair → bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import numpy as np
 from orilla_converters import bundling
 from orilla_converters.calibration import Pictures, Selection, read_pictures, select
 from orilla_converters.gates import DEFAULT_MAX_DROP
+from orilla_converters.live import on_disk
+from orilla_converters.mending import Mender, mend
 from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
 from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
@@ -20,10 +22,10 @@ from orilla_converters.source import Description
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
 from orilla_runtime.bundle.manifest import Gate, Metrics
-from orilla_runtime.errors import ConversionError, DataError, GateError, SinkError, UsageError
+from orilla_runtime.errors import ConversionError, DataError, SinkError, UsageError
 from orilla_runtime.labelled.images import LabelledImages
 from orilla_runtime.labelled.reading import read_labelled
-from orilla_runtime.preprocess import Channels, Fit
+from orilla_runtime.preprocess import Channels, Fit, Preprocess
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class _Material:
 
 
 def convert(
-    model: str | Path,
+    model: Any,
     *,
     data: str | Path,
     output: str | Path,
@@ -76,12 +78,16 @@ def convert(
     fit: Fit | None = None,
     crop_fraction: float | None = None,
     progress: Progress | None = None,
+    repair: bool = False,
+    unsafe: bool = False,
     jobs: int = 1,
     limit: float = DEFAULT_LIMIT,
+    memory: int | None = None,
 ) -> ConversionResult:
-    """Convert a `.keras` file, prove every artifact against Keras, and write a bundle.
+    """Convert a Keras model, prove every artifact against it, and write a bundle.
 
     Args:
+        model: a `.keras` or `.h5` file, the folder of a SavedModel, or a Keras model in memory, which is not changed.
         data: labelled pictures (a folder with a subfolder a class, or a CSV), or a folder of pictures without labels:
             then agreement is judged alone.
         calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
@@ -91,10 +97,14 @@ def convert(
         labels, scale, offset, channels, fit, crop_fraction: for a model that carries no card of Orilla: its class names
             (or a text file of them), what it expects of a pixel (`pixel * scale + offset`), and how a picture becomes
             its input.
-        jobs: conversions side by side. limit: seconds that each may take.
+        repair: where an artifact fails its gate, try what is known to help and take the first that passes; the bundle
+            says what was done.
+        unsafe: run the code that the model's file holds (Lambda layers).
+        jobs: conversions side by side. limit, memory: seconds and bytes that each may take.
 
     Raises:
-        GateError: artifacts are worse than their gates allow; nothing was written.
+        GateError: artifacts are worse than their gates allow. No bundle was written; the layers of those artifacts
+            are in `NAME.diagnosis.json` beside it.
         ConversionError: a conversion failed, crashed or took too long. DataError: the pictures do not fit the model.
         UsageError: options that do not fit together. SinkError: the bundle cannot be written.
     """
@@ -105,33 +115,36 @@ def convert(
         raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
     if not 0 <= max_drop <= 1:
         raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
-    origin = read_origin(
-        model,
-        labels=labels,
-        scale=scale,
-        offset=offset,
-        channels=channels,
-        fit=fit,
-        crop_fraction=crop_fraction,
-    )
-    images = read_labelled(data, labelled=False)
-    if origin.labels is not None:
-        images = images.aligned(origin.labels)
-    _require_desk(recipes)
-    with Workshop(limit, jobs) as workshop:
-        say(Step("read", str(model)))
+    with on_disk(model) as path, Workshop(limit, jobs, memory) as workshop:
+        origin = read_origin(
+            path,
+            labels=labels,
+            scale=scale,
+            offset=offset,
+            channels=channels,
+            fit=fit,
+            crop_fraction=crop_fraction,
+            trusted=unsafe,
+        )
+        images = read_labelled(data, labelled=False)
+        if origin.labels is not None:
+            images = images.aligned(origin.labels)
+        _require_desk(recipes)
+        say(Step("read", str(model) if isinstance(model, str | Path) else path.stem))
         description = origin.described_by(workshop)
         material = _calibrate(workshop, origin, description, images, calibration, seed, say)
-        files, keras = _write(workshop, material, recipes, say)
+        source, sample = origin.job_parameters, _sample(material)
+        files, keras = _write(workshop, material, sample, recipes, say)
         judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop)
         verdicts = _verify(judge, files, recipes, say)
+        verdicts = mend(Mender(workshop, source, sample), judge, verdicts, output, repairing=repair, say=say)
         say(Step("bundle", str(output)))
         identity = bundling.write(
             output,
             verdicts=verdicts,
             judge=judge,
             labels=origin.labels_for(description),
-            preprocess=origin.preprocess_for(description),
+            preprocess=_fed(origin.preprocess_for(description), judge, recipes[0]),
             training=origin.training,
             golden=golden,
             record=_record(material, seed),
@@ -159,9 +172,14 @@ def _require_desk(recipes: Sequence[Recipe]) -> None:
 
 
 def _checked_recipes(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-    distinct = {(recipe.format, recipe.precision): recipe for recipe in recipes}
+    distinct = {recipe.name: recipe for recipe in recipes}
     if not distinct:
         raise UsageError("No artifact to make.", "Give at least one format and one precision.")
+    if len({recipe.io == "float" for recipe in distinct.values()}) > 1:
+        raise UsageError(
+            "A bundle has one way from a picture to the input: io=float does not go with the others.",
+            "Write one bundle for io=float, and another for the rest.",
+        )
     return tuple(distinct.values())
 
 
@@ -192,53 +210,53 @@ def _calibrate(
     return _Material(origin, description, selection, calibration, judged)
 
 
+def _sample(material: _Material) -> dict[str, Any]:
+    """What a job that writes an artifact takes besides the model and the recipe."""
+    return {
+        "calibration": material.calibration.tensors.to_json(),
+        "labels": list(material.origin.labels_for(material.description)),
+        "channels": material.origin.preprocess_for(material.description).channels,
+    }
+
+
 def _write(
-    workshop: Workshop, material: _Material, recipes: Sequence[Recipe], say: Progress
+    workshop: Workshop, material: _Material, sample: Mapping[str, Any], recipes: Sequence[Recipe], say: Progress
 ) -> tuple[list[bytes], np.ndarray]:
     """Each artifact in a process of its own; the bytes in the recipes' order, and Keras' own scores."""
     say(Step("write", ", ".join(f"{recipe.format} {recipe.precision}" for recipe in recipes)))
     source = material.origin.job_parameters
-    labels = material.origin.labels_for(material.description)
-    channels = material.origin.preprocess_for(material.description).channels
-    sample = {
-        "calibration": material.calibration.tensors.to_json(),
-        "labels": list(labels),
-        "channels": channels,
-    }
     tasks = {"reference": Task("reference", "Keras", source | {"tensors": material.judged.tensors.to_json()})}
-    if any(recipe.format == "onnx" for recipe in recipes):
-        tasks["graph"] = Task("onnx-graph", "onnx", source)
     for recipe in recipes:
-        if recipe.format == "tflite":
-            tasks[_name(recipe)] = Task("tflite", _name(recipe), source | sample | {"precision": recipe.precision})
+        if recipe.format == "onnx":
+            tasks[f"graph {recipe.batch}"] = Task("onnx-graph", "onnx", source | {"batch": recipe.batch})
+        else:
+            tasks[recipe.name] = Task(recipe.format, recipe.name, {**source, **sample, "recipe": str(recipe)})
     values = workshop.run_all(tasks)
     later = {}
     for recipe in recipes:
         if recipe.format == "onnx":
-            graph = {"graph": values["graph"]["path"], "normalization": values["graph"]["normalization"]}
-            later[_name(recipe)] = Task("onnx", _name(recipe), graph | sample | {"precision": recipe.precision})
+            made = values[f"graph {recipe.batch}"]
+            graph = {"graph": made["path"], "normalization": made["normalization"], "layers": made["layers"]}
+            later[recipe.name] = Task("onnx", recipe.name, {**graph, **sample, "recipe": str(recipe)})
     values |= workshop.run_all(later)
-    files = [Path(values[_name(recipe)]["path"]).read_bytes() for recipe in recipes]
+    files = [Path(values[recipe.name]["path"]).read_bytes() for recipe in recipes]
     return files, np.load(values["reference"]["path"], allow_pickle=False)
-
-
-def _name(recipe: Recipe) -> str:
-    return f"{recipe.precision}{recipe.suffix}"
 
 
 def _verify(judge: Judge, files: Sequence[bytes], recipes: Sequence[Recipe], say: Progress) -> list[Verdict]:
     verdicts = []
     for recipe, data in zip(recipes, files, strict=True):
-        say(Step("verify", _name(recipe)))
+        say(Step("verify", recipe.name))
         verdicts.append(judge.verdict(recipe, data))
-    failed = [verdict for verdict in verdicts if verdict.shortcomings]
-    if failed:
-        what = "; ".join(f"{_name(verdict.recipe)}: {', '.join(verdict.shortcomings)}" for verdict in failed)
-        raise GateError(
-            f"{len(failed)} of {len(verdicts)} artifacts failed on {len(judge.tensors)} pictures. {what}.",
-            "No bundle was written. Leave them out (--precision), raise --calibration, or allow more with --max-drop.",
-        )
     return verdicts
+
+
+def _fed(preprocess: Preprocess, judge: Judge, recipe: Recipe) -> Preprocess:
+    """How a picture becomes what the artifacts take: bytes, or normalized floats where the recipe says so."""
+    if recipe.io != "float":
+        return preprocess
+    front = judge.left_outside(recipe)
+    return replace(preprocess, dtype="float32", scale=(front.scale,), offset=(front.offset,))
 
 
 def _record(material: _Material, seed: int) -> dict[str, Any]:
@@ -258,7 +276,7 @@ def _record(material: _Material, seed: int) -> dict[str, Any]:
 
 def _result(verdict: Verdict) -> ArtifactResult:
     if verdict.comparison is None:
-        raise DataError(f"{_name(verdict.recipe)} was not judged.")
+        raise DataError(f"{verdict.recipe.name} was not judged.")
     return ArtifactResult(
         path=bundling.artifact_path(verdict),
         format=verdict.recipe.format,

@@ -6,8 +6,15 @@ from orilla_converters.metrics import Comparison
 from orilla_runtime.bundle.manifest import Accuracy, Gate
 
 DEFAULT_MAX_DROP = 0.01
-_LABELLED = {"float32": (0.995, 60.0), "float16": (0.98, 25.0), "int8": (0.90, 10.0)}
-_UNLABELLED = _LABELLED | {"int8": (0.93, 10.0)}
+_LABELLED = {
+    "float32": (0.995, 60.0),
+    "float16": (0.98, 25.0),
+    "16x8": (0.93, 15.0),
+    "dynamic": (0.90, 10.0),
+    "mixed": (0.90, 10.0),
+    "int8": (0.90, 10.0),
+}
+_UNLABELLED = _LABELLED | dict.fromkeys(("int8", "mixed", "dynamic"), (0.93, 10.0))
 
 
 def gate_for(precision: str, *, labelled: bool, max_drop: float = DEFAULT_MAX_DROP) -> Gate:

@@ -30,10 +30,13 @@ class Comparison:
     faults: tuple[str, ...]
 
 
-def compare(keras: Scores, found: Scores, truth: NDArray[np.int64] | None) -> Comparison:
-    """Compare float32 [n, classes] probabilities; `truth` are class ids [n] or None."""
+def compare(keras: Scores, found: Scores, truth: NDArray[np.int64] | None, step: float = 0.0) -> Comparison:
+    """Compare float32 [n, classes] probabilities; `truth` are class ids [n] or None.
+
+    step: of a quantized output: what is below half a step is nothing on either side.
+    """
     finite = np.isfinite(found).all()
-    faults = _faults(keras, found) if finite else ("its outputs are not finite (NaN or infinite)",)
+    faults = _faults(keras, found, step) if finite else ("its outputs are not finite (NaN or infinite)",)
     found = found if finite else np.nan_to_num(found, nan=0.0, posinf=1.0, neginf=0.0)
     theirs, ours = keras.argmax(axis=1), found.argmax(axis=1)
     best_two = np.sort(keras, axis=1)[:, -2:]
@@ -43,7 +46,7 @@ def compare(keras: Scores, found: Scores, truth: NDArray[np.int64] | None) -> Co
     metrics = Metrics(
         n=len(keras),
         agreement=float(same.mean()),
-        sqnr_db=sqnr(keras, found),
+        sqnr_db=sqnr(keras, found, max(SMALLEST, step / 2)),
         max_abs_error=_significant(float(errors.max())),
         accuracy=None if truth is None else top1(ours, truth),
         keras_accuracy=None if truth is None else top1(theirs, truth),
@@ -52,9 +55,9 @@ def compare(keras: Scores, found: Scores, truth: NDArray[np.int64] | None) -> Co
     return Comparison(metrics, float(same[clear].mean()) if clear.any() else 1.0, worst, faults)
 
 
-def sqnr(keras: Scores, found: Scores) -> float | None:
+def sqnr(keras: Scores, found: Scores, smallest: float = SMALLEST) -> float | None:
     """Signal to noise of the centred logits in dB, two decimals; None where there is no noise at all."""
-    signal, other = _centred_logits(keras), _centred_logits(found)
+    signal, other = _centred_logits(keras, smallest), _centred_logits(found, smallest)
     noise = float(((signal - other) ** 2).sum())
     if noise == 0.0:
         return None
@@ -62,20 +65,20 @@ def sqnr(keras: Scores, found: Scores) -> float | None:
     return round(10 * log10(power / noise), 2) if power > 0 else -999.0
 
 
-def _centred_logits(probabilities: Scores) -> NDArray[np.float64]:
+def _centred_logits(probabilities: Scores, smallest: float) -> NDArray[np.float64]:
     """A softmax hides a constant that its logits share; centring takes it away on both sides."""
-    logits = np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
+    logits = np.log(np.maximum(probabilities.astype(np.float64), smallest))
     centred: NDArray[np.float64] = logits - logits.mean(axis=1, keepdims=True)
     return centred
 
 
-def _faults(keras: Scores, found: Scores) -> tuple[str, ...]:
+def _faults(keras: Scores, found: Scores, step: float) -> tuple[str, ...]:
     faults = []
     if len(found) > 1 and (found == found[0]).all() and not (keras == keras[0]).all():
         faults.append("its output is constant")
     elif len(found) >= 10 and _share_of_first(found) > 0.9 and _share_of_first(keras) < 0.5:
         faults.append(f"it collapsed: one class for {_share_of_first(found) * 100:.0f} % of the pictures")
-    if np.abs(found.sum(axis=1) - 1).max() > 0.01:
+    if np.abs(found.sum(axis=1) - 1).max() > 0.01 + step / 2 * found.shape[1]:
         faults.append("its outputs do not sum to 1")
     return tuple(faults)
 

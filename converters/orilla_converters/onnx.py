@@ -1,48 +1,56 @@
-"""Writes ONNX artifacts: uint8 `image` in, float32 `probabilities` out, batch of one, opset 18.
+"""Writes ONNX artifacts: `image` in, float32 `probabilities` out, opset 18.
 
-All three start from the clean float graph of the core (tracing.py): the normalization goes in front and the softmax,
+All start from the clean float graph of the core (tracing.py): the normalization goes in front and the softmax,
 always in float, behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from orilla_converters.calibration_feed import calibration_tensors
+from orilla_converters.layer_names import nodes_of_layers
 from orilla_converters.metadata import onnx_properties
 from orilla_converters.onnx_names import make_stable
-from orilla_converters.source import Normalization
+from orilla_converters.recipe import Recipe, parse_recipe
+from orilla_converters.source import Normalization, outside
 from orilla_converters.tensor_file import TensorFile
-from orilla_converters.tflite import calibration_tensors
 from orilla_converters.tracing import INPUT, LOGITS
 from orilla_runtime.errors import ConversionError
 
 OUTPUT = "probabilities"
+_MOVERS = ("Transpose", "Reshape")
 
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Job: write one artifact of `parameters["precision"]` from the graph; the value is its path."""
+    """Job: write the artifact of `parameters["recipe"]` from the graph; the value is its path."""
     import onnx
 
+    recipe = parse_recipe(parameters["recipe"])
     normalization = Normalization(*parameters["normalization"])
-    graph, precision = Path(parameters["graph"]), parameters["precision"]
-    if precision == "int8":
+    graph = Path(parameters["graph"])
+    if recipe.calibrated:
         quantized = folder / "quantized.onnx"
-        _quantize(graph, quantized, TensorFile.from_json(parameters["calibration"]), normalization)
+        sample = TensorFile.from_json(parameters["calibration"])
+        kept = _nodes_in_float(onnx.load(graph).graph, recipe, parameters)
+        _quantize(graph, quantized, sample, normalization, kept)
         model = onnx.load(quantized)
-        _take_bytes(model, normalization)
+        _require_quantized(model.graph, recipe)
     else:
         model = onnx.load(graph)
-        if precision == "float16":
+        if recipe.precision == "float16":
             model = _half(model)
-        _normalize(model, normalization)
+    if recipe.io != "float":
+        _take_bytes(model, recipe, normalization)
     _append_softmax(model)
     make_stable(model.graph)
-    _finish(model, parameters["labels"])
-    path = folder / f"{precision}.onnx"
+    fed = outside(recipe.io, normalization)
+    _finish(model, onnx_properties(parameters["labels"], fed.mean, fed.std), dynamic=recipe.batch == "dynamic")
+    path = folder / recipe.name
     path.write_bytes(model.SerializeToString(deterministic=True))
     return {"path": str(path)}
 
@@ -78,16 +86,46 @@ def _normalize(model: Any, normalization: Normalization) -> None:
     _take_uint8(graph)
 
 
-def _take_bytes(model: Any, normalization: Normalization) -> None:
+def _nodes_in_float(graph: Any, recipe: Recipe, parameters: Mapping[str, Any]) -> list[str]:
+    """The nodes of the layers that a mixed artifact leaves in float."""
+    if not recipe.float_layers:
+        return []
+    names = {node.name: (node.name, *node.output) for node in graph.node if node.op_type not in _MOVERS}
+    return sorted(nodes_of_layers(names, recipe.float_layers, parameters["layers"]))
+
+
+def _require_quantized(graph: Any, recipe: Recipe) -> None:
+    """The quantizer leaves in float what it does not know; that a whole network stayed so, it does not say."""
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    heavy = [node for node in graph.node if node.op_type in {"Conv", "ConvTranspose", "MatMul", "Gemm"}]
+    left = [node for node in heavy if made.get(node.input[1]) != "DequantizeLinear"]
+    if heavy and len(left) == len(heavy):
+        raise ConversionError(f"{recipe.name}: the quantizer left everything in float.", "Leave it out for this model.")
+    if left and recipe.precision == "int8":
+        kinds = ", ".join(sorted({node.op_type for node in left}))
+        raise ConversionError(
+            f"{recipe.name}: {len(left)} of {len(heavy)} heavy operators stayed in float: {kinds}.",
+            "Leave out int8 for this model, or name their layers in a mixed recipe.",
+        )
+
+
+def _take_bytes(model: Any, recipe: Recipe, normalization: Normalization) -> None:
+    """The input becomes uint8: read as the quantized input where there is one, or cast and normalized in float."""
+    source, _ = _behind_movers(model.graph)
+    readers = [node for node in model.graph.node if source in node.input]
+    if recipe.calibrated and [node.op_type for node in readers] == ["QuantizeLinear"]:
+        _read_as_quantized(model, readers[0], source, normalization)
+    elif recipe.precision == "int8":
+        raise ConversionError("int8.onnx: the quantizer left the input in float.", "Leave out int8 for this model.")
+    else:
+        _normalize(model, normalization)
+
+
+def _read_as_quantized(model: Any, quantize: Any, source: str, normalization: Normalization) -> None:
     """Let the raw byte be the quantized input: `image` uint8 → DequantizeLinear, in place of the quantizer's pair."""
     from onnx import numpy_helper
 
     graph = model.graph
-    source, _ = _behind_movers(graph)
-    readers = [node for node in graph.node if source in node.input]
-    if len(readers) != 1 or readers[0].op_type != "QuantizeLinear":
-        raise ConversionError("int8.onnx: the quantizer left the input in float.", "Leave out int8 for this model.")
-    quantize = readers[0]
     constants = {tensor.name: tensor for tensor in graph.initializer}
     scale, zero = constants[quantize.input[1]], constants[quantize.input[2]]
     found = float(numpy_helper.to_array(scale)), int(numpy_helper.to_array(zero))
@@ -112,7 +150,7 @@ def _behind_movers(graph: Any) -> tuple[str, int]:
     name, place = INPUT, 0
     while True:
         readers = [(at, node) for at, node in enumerate(graph.node) if name in node.input]
-        if len(readers) != 1 or readers[0][1].op_type not in {"Transpose", "Reshape"}:
+        if len(readers) != 1 or readers[0][1].op_type not in _MOVERS:
             return name, place
         place, name = readers[0][0] + 1, readers[0][1].output[0]
 
@@ -125,7 +163,7 @@ def _take_uint8(graph: Any) -> None:
     del graph.value_info[:]
 
 
-def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Normalization) -> None:
+def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Normalization, kept: Sequence[str]) -> None:
     """QDQ, U8 activations and S8 weights per channel (S8 activations are several times slower on x86), min and max."""
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
@@ -139,6 +177,7 @@ def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Norm
         per_channel=True,
         reduce_range=False,
         calibrate_method=CalibrationMethod.MinMax,
+        nodes_to_exclude=list(kept),
     )
 
 
@@ -169,17 +208,22 @@ def _rename_reads(graph: Any, old: str, new: str) -> None:
                 node.input[place] = new
 
 
-def _finish(model: Any, labels: list[str]) -> None:
+def _finish(model: Any, properties: Mapping[str, str], *, dynamic: bool) -> None:
     """Names, metadata and the checker's word."""
     import onnx
 
     model.producer_name, model.producer_version, model.doc_string = "orilla", "", ""
     model.graph.name = "orilla"
     del model.metadata_props[:]
-    for key, value in onnx_properties(labels).items():
+    for key, value in properties.items():
         model.metadata_props.add(key=key, value=value)
     for port in (*model.graph.input, *model.graph.output):
-        port.type.tensor_type.shape.dim[0].dim_value = 1
+        batch = port.type.tensor_type.shape.dim[0]
+        batch.Clear()
+        if dynamic:
+            batch.dim_param = "batch"
+        else:
+            batch.dim_value = 1
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:

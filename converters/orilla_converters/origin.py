@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla_converters.keras_card import read_card
+from orilla_converters.keras_files import SUFFIXES
 from orilla_converters.source import Description
 from orilla_converters.worker import Workshop
 from orilla_runtime.errors import DataError, ModelError, UsageError
@@ -19,7 +20,8 @@ class Origin:
     """A model file with what is known of it before it is opened.
 
     labels, preprocess: None where only the model itself can say them (the class numbers; its size). normalization:
-    scale and offset that the user gave. raw: True where the model is known to take raw pixels.
+    scale and offset that the user gave. raw: True where the model is known to take raw pixels. trusted: code in the
+    file may run.
     """
 
     path: Path
@@ -28,13 +30,19 @@ class Origin:
     preprocess: Preprocess | None
     normalization: tuple[float, float] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    trusted: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def job_parameters(self) -> dict[str, Any]:
         """What a job needs to open the model."""
         given = None if self.normalization is None else list(self.normalization)
-        return {"model": str(self.path.absolute()), "raw": self.raw, "normalization": given}
+        return {
+            "model": str(self.path.absolute()),
+            "raw": self.raw,
+            "normalization": given,
+            "trusted": self.trusted,
+        }
 
     @property
     def split(self) -> Mapping[str, Any] | None:
@@ -90,8 +98,9 @@ def read_origin(
     channels: Channels | None,
     fit: Fit | None,
     crop_fraction: float | None,
+    trusted: bool = False,
 ) -> Origin:
-    """What is known of a `.keras` file.
+    """What is known of a `.keras` or `.h5` file or a SavedModel folder.
 
     Raises:
         DataError: no such file, a damaged `.keras` file or card, or labels that cannot be read.
@@ -99,9 +108,13 @@ def read_origin(
         UsageError: options for a model that carries its own card, or half a normalization.
     """
     path = Path(model)
-    if path.is_file() and path.suffix != ".keras":
-        raise ModelError(f"{path} is not a .keras file.", "Give a Keras 3 model, saved with model.save('NAME.keras').")
-    card = read_card(path)
+    saved_model = (path / "saved_model.pb").is_file()
+    if not saved_model and path.exists() and (path.is_dir() or path.suffix not in SUFFIXES):
+        raise ModelError(
+            f"{path} is not a .keras file, an .h5 file or the folder of a SavedModel.",
+            "Save the model with model.save('NAME.keras').",
+        )
+    card = read_card(path) if path.suffix not in SUFFIXES[1:] and not saved_model else None
     options = {"channels": channels, "fit": fit, "crop_fraction": crop_fraction}
     given = {name: value for name, value in options.items() if value is not None}
     if card is not None:
@@ -112,11 +125,11 @@ def read_origin(
                 f"{path} carries its own labels and preprocessing.",
                 f"Leave out {', '.join('--' + name.replace('_', '-') for name in said)}.",
             )
-        return Origin(path, True, card.labels, card.preprocess, training=card.training)
+        return Origin(path, True, card.labels, card.preprocess, trusted=trusted, training=card.training)
     if (scale is None) != (offset is None):
         raise UsageError("--scale and --offset belong together.", "The model takes pixel * scale + offset: give both.")
     normalization = None if scale is None or offset is None else (float(scale), float(offset))
-    return Origin(path, False, _labels(labels), None, normalization, given)
+    return Origin(path, False, _labels(labels), None, normalization, given, trusted)
 
 
 def _labels(labels: Sequence[str] | str | Path | None) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Reads a `.keras` file and finds its parts: the input, the normalization in front, the core and the softmax behind."""
+"""Opens a model and finds its parts: the input, the normalization in front, the core and the softmax behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from orilla_runtime.errors import ConversionError, DataError, UsageError
+from orilla_converters.frozen_source import FrozenParts, parts_of_saved_model, parts_of_subclassed
+from orilla_converters.keras_files import load_keras
+from orilla_runtime.errors import ConversionError, UsageError
 
 MIXED_TOLERANCE = 0.02
 """How far a mixed-precision model's output may move, relative to its range, when it is rebuilt in float32."""
@@ -28,12 +30,27 @@ class Normalization:
         return round(-self.offset / self.scale) if self.scale > 0 else -1
 
     @property
+    def mean(self) -> float:
+        """The pixel value that stands for 0, exactly: the core takes `(pixel - mean) / std`."""
+        return -self.offset / self.scale if self.offset else 0.0
+
+    @property
+    def std(self) -> float:
+        """How many levels of a pixel are one of what the core takes."""
+        return 1.0 / self.scale
+
+    @property
     def folds(self) -> bool:
         """True where a quantized input's scale and zero point can say it."""
         return self.scale > 0 and 0 <= self.zero_point <= 255
 
 
 IDENTITY = Normalization(1.0, 0.0)
+
+
+def outside(io: str, normalization: Normalization) -> Normalization:
+    """What is left to whoever feeds an artifact of a recipe with this `io`."""
+    return normalization if io == "float" else IDENTITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,53 +96,62 @@ def open_source(parameters: Mapping[str, Any]) -> KerasSource:
     """Load `parameters["model"]` and take it apart.
 
     `normalization`: [scale, offset] that the user gave, or None. `raw`: True where the model is known to take raw
-    pixels.
+    pixels. `trusted`: code in the file may run.
 
     Raises:
         ConversionError: the file cannot be opened safely, or Orilla does not convert this kind of model.
         UsageError: nothing says what the model expects of its pixels.
     """
+    path = Path(parameters["model"])
+    if path.is_dir():
+        return _of_frozen(parts_of_saved_model(path), parameters, path)
+    model = load_keras(path, trusted=bool(parameters.get("trusted")))
+    if not getattr(model, "inputs", None):
+        return _of_frozen(parts_of_subclassed(model, path), parameters, path)
+    return _of_layers(_in_float32(model, path), parameters, path)
+
+
+def _of_layers(model: Any, parameters: Mapping[str, Any], path: Path) -> KerasSource:
     import keras
 
-    path = Path(parameters["model"])
-    model = _in_float32(_load(path), path)
     shape = _image_shape(model, path)
     head = _find_head(model, path)
     front = _rescaling_in_front(model)
-    given = parameters.get("normalization")
-    if given is not None:
-        outside = Normalization(*given)
-    elif front is not None or parameters.get("raw"):
-        outside = IDENTITY
-    else:
-        raise UsageError(
-            f"{path}: nothing in this model says how it wants its pixels.",
-            "Give --scale and --offset (the model takes pixel * scale + offset; raw 0..255 is --scale 1 --offset 0).",
-        )
+    outside = _said(parameters, path, front is not None)
     raw = model if outside == IDENTITY else _behind_rescaling(keras, model, outside, shape)
     core, normalization = _core(keras, model, front, outside, head)
     return KerasSource(raw, core, normalization, head.kind, shape, int(model.outputs[0].shape[-1]))
 
 
-def _load(path: Path) -> Any:
+def _of_frozen(parts: FrozenParts, parameters: Mapping[str, Any], path: Path) -> KerasSource:
     import keras
 
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file.", "Give the path of a .keras file.")
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        if "lambda" in text.lower() or "safe_mode" in text:
-            what = "it holds a Lambda layer, which is code"
-            remedy = "Replace it by Keras layers: Orilla does not run code out of a model file."
-        elif "Could not locate" in text or "register_keras_serializable" in text:
-            what = f"it needs a class of its author's ({text[:120]})"
-            remedy = "Build the model from Keras' own layers: Orilla does not run code out of a model file."
-        else:
-            what = f"{type(error).__name__}: {text[:160]}"
-            remedy = "Save it again with model.save('NAME.keras') in Keras 3."
-        raise ConversionError(f"{path} cannot be opened: {what}.", remedy) from error
+    shape = _image_shape(parts.model, path)
+    if not parts.ends_in_softmax and _sums_to_one(parts.model):
+        raise ConversionError(
+            f"{path} gives probabilities, but its softmax is not its last operator.",
+            "End the model in softmax, or in logits.",
+        )
+    outside = _said(parameters, path, False)
+    raw = parts.model if outside == IDENTITY else _behind_rescaling(keras, parts.model, outside, shape)
+    folded = outside.folds
+    core = parts.core if folded else _behind_rescaling(keras, parts.core, outside, shape)
+    head = "probabilities" if parts.ends_in_softmax else "logits"
+    classes = int(parts.model.outputs[0].shape[-1])
+    return KerasSource(raw, core, outside if folded else IDENTITY, head, shape, classes)
+
+
+def _said(parameters: Mapping[str, Any], path: Path, rescales: bool) -> Normalization:
+    """What is to be done to a pixel before the model takes it, as the user or the model says."""
+    given = parameters.get("normalization")
+    if given is not None:
+        return Normalization(*given)
+    if rescales or parameters.get("raw"):
+        return IDENTITY
+    raise UsageError(
+        f"{path}: nothing in this model says how it wants its pixels.",
+        "Give --scale and --offset (the model takes pixel * scale + offset; raw 0..255 is --scale 1 --offset 0).",
+    )
 
 
 def _image_shape(model: Any, path: Path) -> tuple[int, int, int]:
@@ -194,14 +220,20 @@ def _sums_to_one(model: Any) -> bool:
 
 
 def _rescaling_in_front(model: Any) -> Any:
-    """The scalar Rescaling that takes the model's input, or None."""
+    """The scalar Rescaling that takes the model's input, with nothing before it but augmentation; or None."""
     import keras
 
+    here = model.inputs[0]
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        scalar = isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) == np.ndim(layer.offset) == 0
-        return layer if scalar and layer.input is model.inputs[0] else None
+        if isinstance(layer, keras.Model) or layer.input is not here:
+            return None
+        if isinstance(layer, keras.layers.Rescaling):
+            return layer if np.ndim(layer.scale) == np.ndim(layer.offset) == 0 else None
+        if not type(layer).__name__.startswith("Random"):
+            return None
+        here = layer.output
     return None
 
 

@@ -6,24 +6,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from orilla_converters.metadata import TFLITE_ENTRY
+from orilla_converters.source import Normalization
 from orilla_runtime.errors import ConversionError
 
 IDENTIFIER = b"TFL3"
-FLOAT32 = 0
+FLOAT32, FLOAT16, UINT8, INT8 = 0, 1, 3, 9
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Operators by name in order, and how many of them compute in float (quantizing and dequantizing aside)."""
+    """Operators by name in order, those that compute in float (quantizing aside), and the types of the constants."""
 
     operators: tuple[str, ...]
     float_operators: tuple[str, ...]
+    constants: frozenset[int]
 
 
 def finish(
-    data: bytes, *, softmax: bool, metadata: bytes, inputs: str = "image", outputs: str = "probabilities"
+    data: bytes,
+    *,
+    softmax: bool,
+    metadata: bytes,
+    bytes_as: Normalization | None = None,
+    inputs: str = "image",
+    outputs: str = "probabilities",
 ) -> bytes:
     """Name the one input and the one output, put `metadata` in, and with `softmax` append that operator, in float.
+
+    bytes_as: let the float input take raw bytes, which stand for real numbers by this scale and zero point.
 
     Raises:
         ConversionError: not one float input or output, or operators that a plain interpreter cannot run.
@@ -34,6 +44,8 @@ def finish(
     graph = model.subgraphs[0]
     if len(model.subgraphs) != 1 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ConversionError("The converter wrote a file with several graphs, inputs or outputs.")
+    if bytes_as is not None:
+        _take_bytes(schema, model, graph, bytes_as)
     if softmax:
         _append_softmax(schema, model, graph)
     graph.tensors[graph.inputs[0]].name = inputs
@@ -55,6 +67,7 @@ def contents(data: bytes) -> Contents:
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     graph = model.subgraphs[0]
     operators, floats = [], []
+    made = {index for operator in graph.operators for index in operator.outputs} | set(graph.inputs)
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
@@ -69,7 +82,56 @@ def contents(data: bytes) -> Contents:
         computed = {graph.tensors[index].type for index in operator.outputs if index >= 0}
         if FLOAT32 in computed and name != "DEQUANTIZE":
             floats.append(name)
-    return Contents(tuple(operators), tuple(floats))
+    constants = frozenset(tensor.type for index, tensor in enumerate(graph.tensors) if index not in made)
+    return Contents(tuple(operators), tuple(floats), constants)
+
+
+def nodes(data: bytes) -> dict[str, tuple[str, ...]]:
+    """For each operator, by the name of its first output, every name that may tell the Keras layer it came from."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0)).subgraphs[0]
+    names = [(tensor.name or b"").decode(errors="replace") for tensor in graph.tensors]
+    made = {index for operator in graph.operators for index in operator.outputs}
+    found = {}
+    for operator in graph.operators:
+        own = [index for index in operator.inputs if index >= 0 and index not in made and index not in graph.inputs]
+        found[names[operator.outputs[0]]] = tuple(names[index] for index in (*operator.outputs, *own))
+    return found
+
+
+def _take_bytes(schema: Any, model: Any, graph: Any, normalization: Normalization) -> None:
+    """The bytes go straight to the operator that quantizes to int8, or through one that makes them real numbers."""
+    image = graph.inputs[0]
+    if graph.tensors[image].type != FLOAT32:
+        raise ConversionError("The converter was to leave the input in float and did not.")
+    readers = [operator for operator in graph.operators if image in operator.inputs]
+    requantized = len(readers) == 1 and graph.tensors[readers[0].outputs[0]].type == INT8
+    if not requantized:
+        real = schema.TensorT()
+        real.shape, real.shapeSignature = graph.tensors[image].shape, graph.tensors[image].shapeSignature
+        real.type, real.name = FLOAT32, "normalized"
+        model.buffers.append(schema.BufferT())
+        real.buffer = len(model.buffers) - 1
+        graph.tensors.append(real)
+        for operator in readers:
+            operator.inputs = [len(graph.tensors) - 1 if index == image else index for index in operator.inputs]
+        graph.operators.insert(0, _operator(schema, model, "DEQUANTIZE", 2, [int(image)], [len(graph.tensors) - 1]))
+    graph.tensors[image].type = UINT8
+    graph.tensors[image].quantization = schema.QuantizationParametersT()
+    graph.tensors[image].quantization.scale = [normalization.scale]
+    graph.tensors[image].quantization.zeroPoint = [normalization.zero_point]
+
+
+def _operator(schema: Any, model: Any, name: str, version: int, inputs: list[int], outputs: list[int]) -> Any:
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+    code.version = version
+    model.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = inputs, outputs
+    return operator
 
 
 def _append_softmax(schema: Any, model: Any, graph: Any) -> None:
@@ -79,15 +141,10 @@ def _append_softmax(schema: Any, model: Any, graph: Any) -> None:
     model.buffers.append(schema.BufferT())
     tensor = schema.TensorT()
     tensor.shape, tensor.type = list(graph.tensors[logits].shape), FLOAT32
+    tensor.shapeSignature = graph.tensors[logits].shapeSignature
     tensor.buffer = len(model.buffers) - 1
     graph.tensors.append(tensor)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
-    code.version = 1
-    model.operatorCodes.append(code)
-    operator = schema.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [int(logits)], [len(graph.tensors) - 1]
+    operator = _operator(schema, model, "SOFTMAX", 1, [int(logits)], [len(graph.tensors) - 1])
     operator.builtinOptionsType = schema.BuiltinOptions.SoftmaxOptions
     operator.builtinOptions = schema.SoftmaxOptionsT()
     operator.builtinOptions.beta = 1.0

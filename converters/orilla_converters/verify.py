@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from orilla_converters.calibration_feed import normalized
 from orilla_converters.gates import gate_for, shortcomings
 from orilla_converters.metrics import Comparison, Scores, compare
 from orilla_converters.recipe import Recipe
-from orilla_converters.source import Description, Normalization
+from orilla_converters.source import IDENTITY, Description, Normalization, outside
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.bundle.manifest import Gate
 from orilla_runtime.engines.base import EngineOptions, Session
@@ -25,7 +26,10 @@ INPUT, OUTPUT = "image", "probabilities"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one artifact. `shortcomings` is empty where it passed; `comparison` is None where it did not run."""
+    """What came of one artifact. `shortcomings` is empty where it passed; `comparison` is None where it did not run.
+
+    `repairs`: what was tried before it passed, in words.
+    """
 
     recipe: Recipe
     data: bytes
@@ -34,6 +38,7 @@ class Verdict:
     gate: Gate
     comparison: Comparison | None
     shortcomings: tuple[str, ...]
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,10 @@ class Judge:
                 inputs, outputs = session.inputs, session.outputs
                 reasons = self._structure(recipe, data, session)
                 if not reasons:
-                    found = run_all(session, self.tensors.open())
-                    comparison = compare(self.keras, found, self.images.class_ids)
+                    found = run_all(session, self.tensors.open(), self.left_outside(recipe))
+                    quantization = outputs[0].quantization
+                    step = quantization.scale if quantization else 0.0
+                    comparison = compare(self.keras, found, self.images.class_ids, step)
                     reasons = shortcomings(comparison, gate, recipe.precision)
             finally:
                 session.close()
@@ -67,11 +74,18 @@ class Judge:
             reasons = (f"it does not run: {error.message}",)
         return Verdict(recipe, data, inputs, outputs, gate, comparison, reasons)
 
+    def left_outside(self, recipe: Recipe) -> Normalization:
+        """What is done to the pixels before an artifact of this recipe takes them."""
+        return outside(recipe.io, Normalization(self.description.scale, self.description.offset))
+
     def _structure(self, recipe: Recipe, data: bytes, session: Session) -> tuple[str, ...]:
         """Whether the file is what was asked: tensors, types, names, operators, and the input's scale."""
         height, width, depth = self.description.shape
-        wanted_input = TensorSpec(INPUT, (1, height, width, depth), "uint8")
-        wanted_output = TensorSpec(OUTPUT, (1, self.description.classes), "float32")
+        batch = None if recipe.batch == "dynamic" else 1
+        taken = "float32" if recipe.io == "float" else "uint8"
+        given = "uint8" if recipe.io == "integer" else "float32"
+        wanted_input = TensorSpec(INPUT, (batch, height, width, depth), taken)
+        wanted_output = TensorSpec(OUTPUT, (batch, self.description.classes), given)
         found = []
         for what, specs, wanted in (("takes", session.inputs, wanted_input), ("gives", session.outputs, wanted_output)):
             if [(spec.name, spec.shape, spec.dtype) for spec in specs] != [(wanted.name, wanted.shape, wanted.dtype)]:
@@ -79,7 +93,7 @@ class Judge:
         if recipe.format == "tflite":
             custom = read_tflite(data).custom
             found += [f"it needs the operators {', '.join(custom)}"] if custom else []
-            if recipe.precision == "int8" and not found:
+            if recipe.calibrated and recipe.io != "float" and not found:
                 found += self._scale(session.inputs[0])
         return tuple(found)
 
@@ -97,8 +111,15 @@ class Judge:
         return []
 
 
-def run_all(session: Session, pictures: Sequence[np.ndarray] | np.ndarray) -> Scores:
-    """The session's first output for each picture, as real numbers, float32 [n, classes]."""
+def run_all(session: Session, pictures: Sequence[np.ndarray] | np.ndarray, front: Normalization = IDENTITY) -> Scores:
+    """The session's first output for each picture, as real numbers, float32 [n, classes].
+
+    front: what is done to the pixels for an input of real numbers.
+    """
     spec = session.outputs[0]
-    rows = [spec.real(session.run(np.array(picture[np.newaxis]))[0]).reshape(-1).copy() for picture in pictures]
+    real = session.inputs[0].dtype == "float32"
+    rows = []
+    for picture in pictures:
+        tensor = normalized(picture[np.newaxis], front) if real else np.array(picture[np.newaxis])
+        rows.append(spec.real(session.run(tensor)[0]).reshape(-1).copy())
     return np.stack(rows)

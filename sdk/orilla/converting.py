@@ -7,30 +7,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, PRECISIONS, Recipe
-from orilla_runtime.errors import UsageError
+from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, PRECISIONS, Recipe, parse_recipe
 
 if TYPE_CHECKING:
     from orilla_converters.conversion import ConversionResult
 
 
 def convert(
-    model: str | Path,
+    model: Any,
     *,
     data: str | Path,
     output: str | Path,
     formats: Sequence[str] = FORMATS,
     precisions: Sequence[str] = PRECISIONS,
+    recipes: Sequence[str] = (),
     calibration: int = DEFAULT_CALIBRATION,
+    io: str = "uint8",
+    batch: str = "1",
     **options: Any,
 ) -> ConversionResult:
     """Convert, prove every artifact against the Keras model, and write a bundle.
 
     Args:
-        model: a `.keras` file, or the name of a pretrained model (`efficientnet_lite0`).
+        model: a `.keras` or `.h5` file, the folder of a SavedModel, a Keras model in memory, or the name of a
+            pretrained one (`efficientnet_lite0`).
         data: a folder with a subfolder a class, a CSV, or a folder of pictures without labels.
         output: the bundle, `NAME.orilla`; it is there whole or not at all.
-        formats, precisions: every combination becomes an artifact.
+        formats, precisions, io, batch: every combination of a format and a precision becomes an artifact.
+        recipes: in their place, artifacts spelled out: `tflite:int8,io=integer`, as `orilla recipes` explains them.
         calibration: how many pictures int8 artifacts are calibrated on; the others judge.
         options: `max_drop`, `seed`, `golden`, `labels`, … as `orilla_converters.conversion.convert` takes them.
 
@@ -40,22 +44,23 @@ def convert(
     """
     from orilla_converters.conversion import convert as convert_file
 
-    if not formats or not precisions:
-        raise UsageError("No artifact to make.", "Give at least one format and one precision.")
-    recipes = [Recipe(format_, precision, calibration) for format_ in formats for precision in precisions]
+    wanted = [parse_recipe(recipe) for recipe in recipes]
+    if not wanted:
+        pairs = [(format_, precision) for format_ in formats for precision in precisions]
+        wanted = [Recipe(format_, precision, calibration, io, batch) for format_, precision in pairs]
     if not is_pretrained(model):
-        return convert_file(model, data=data, output=output, recipes=recipes, calibration=calibration, **options)
+        return convert_file(model, data=data, output=output, recipes=wanted, calibration=calibration, **options)
     with tempfile.TemporaryDirectory(prefix="orilla-") as folder:
         file = Path(folder) / f"{model}.keras"
         save_pretrained(str(model), file)
-        return convert_file(file, data=data, output=output, recipes=recipes, calibration=calibration, **options)
+        return convert_file(file, data=data, output=output, recipes=wanted, calibration=calibration, **options)
 
 
-def is_pretrained(model: str | Path) -> bool:
+def is_pretrained(model: Any) -> bool:
     """True for a name of a pretrained model that no file of that name hides."""
     from orilla.models.zoo import PRETRAINED
 
-    return str(model) in PRETRAINED and not Path(model).exists()
+    return isinstance(model, str | Path) and str(model) in PRETRAINED and not Path(model).exists()
 
 
 def save_pretrained(name: str, path: Path) -> None:

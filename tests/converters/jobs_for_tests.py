@@ -144,3 +144,30 @@ def hard_graphs(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             "opset": proto.opset_import[0].version,
         }
     return found
+
+
+def recipes(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write the artifact of each recipe, all in this process: their paths, or what was said of them."""
+    from orilla_converters import onnx, tflite
+    from orilla_converters.recipe import parse_recipe
+    from orilla_converters.tracing import graph_job
+
+    graphs: dict[str, Any] = {}
+    found = {}
+    for number, spelling in enumerate(parameters["recipes"]):
+        place = folder / str(number)
+        place.mkdir()
+        recipe = parse_recipe(spelling)
+        given = {**parameters, "recipe": spelling}
+        try:
+            if recipe.format == "onnx" and recipe.batch not in graphs:
+                (place / "graph").mkdir()
+                graphs[recipe.batch] = graph_job({**given, "batch": recipe.batch}, place / "graph")
+            if recipe.format == "onnx":
+                graph = graphs[recipe.batch]
+                given |= {"graph": graph["path"], "normalization": graph["normalization"], "layers": graph["layers"]}
+            made = (onnx if recipe.format == "onnx" else tflite).write_job(given, place)
+            found[spelling] = {"path": made["path"]}
+        except OrillaError as error:
+            found[spelling] = {"refused": str(error)}
+    return found

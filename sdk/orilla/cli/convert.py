@@ -23,8 +23,24 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 @click.option("--output", "-o", required=True, type=click.Path(), help="The bundle to write, NAME.orilla.")
 @click.option("--format", "formats", default="tflite,onnx", show_default=True, callback=_names)
 @click.option("--precision", "precisions", default="float32,float16,int8", show_default=True, callback=_names)
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    metavar="RECIPE",
+    help="One artifact, spelled as `orilla recipes` shows; in place of --format and --precision. May be repeated.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(["uint8", "integer", "float"]),
+    default="uint8",
+    show_default=True,
+    help="Bytes in and float out; bytes in and out (int8 TFLite); normalized float in and float out.",
+)
+@click.option("--batch", type=click.Choice(["1", "dynamic"]), default="1", show_default=True, help="Pictures a call.")
 @click.option("--calibration", type=int, default=100, show_default=True, help="Pictures that int8 is calibrated on.")
 @click.option("--max-drop", type=float, default=0.01, show_default=True, help="Top-1 lost at most: 0.01 is one point.")
+@click.option("--repair", is_flag=True, help="Where an artifact fails, try what helps; the first that passes is taken.")
 @click.option(
     "--golden",
     type=click.Choice(["real", "drawn", "none"]),
@@ -40,14 +56,18 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     "--fit", type=click.Choice(["stretch", "crop", "letterbox"]), help="Models without a card: how a picture fits."
 )
 @click.option("--crop-fraction", type=float, help="Models without a card: share of the centre that --fit crop takes.")
+@click.option("--unsafe", is_flag=True, help="Run the code that the model's file holds (Lambda layers).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which pictures calibrate and judge.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Conversions side by side.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Convert MODEL, a .keras file or efficientnet_lite0, and prove every artifact against Keras.
+    """Convert MODEL and prove every artifact against Keras.
 
-    Where an artifact is worse than its gate allows, the command says which and by how much, exits 3 and writes nothing.
+    MODEL is a .keras or .h5 file, the folder of a SavedModel, or efficientnet_lite0.
+
+    Where an artifact is worse than its gate allows, the command says which, by how much and in which layer it goes
+    wrong, exits 3 and writes no bundle; every layer's figures lie beside it in NAME.diagnosis.json.
     """
     from orilla.converting import convert
 
