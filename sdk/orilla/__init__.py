@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 from orilla_runtime.errors import OrillaError
 
 if TYPE_CHECKING:
-    from orilla_runtime.model import load
-    from orilla_runtime.pipeline import run
-
     from orilla.converting import convert
     from orilla.evaluation.evaluate import evaluate
     from orilla.training import train
+    from orilla_runtime.model import load
+    from orilla_runtime.pipeline import run
 
 __version__ = version("orilla")
 

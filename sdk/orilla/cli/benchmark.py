@@ -12,9 +12,8 @@ from orilla.cli.console import print_json, print_table, say
 from orilla.cli.model_options import model_options
 
 if TYPE_CHECKING:
-    from orilla_runtime.model import Model
-
     from orilla_runtime.benchmark import Percentiles
+    from orilla_runtime.model import Model
 
 
 @click.command()
@@ -41,9 +40,8 @@ def command(model: str, artifact: str | None, picture: str | None, rounds: int, 
 
 
 def _open(stack: ExitStack, path: str, artifact: str | None, options: dict[str, Any]) -> list[tuple[Model, int]]:
-    from orilla_runtime.engines.selection import usable_cpus
-
     from orilla.evaluation.evaluate import open_artifacts
+    from orilla_runtime.engines.selection import usable_cpus
 
     chosen = options.pop("threads")
     models: list[tuple[Model, int]] = []
