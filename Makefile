@@ -18,7 +18,7 @@ test-slow: $(VENV)/.ready
 	$(BIN)/pytest -m slow
 
 lint: $(VENV)/.ready
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.ready
