@@ -22,7 +22,8 @@ BETTER_DB = 10.0
 """An explanation must come this much closer to the artifact than the model as it is."""
 CLOSE_DB = 15.0
 AGREES = 0.9
-SHIFTS = tuple(range(-128, 129, 4))
+COARSE, FINE = 16, 4
+"""Steps in grey levels, in which a wrong mean is searched."""
 PICTURES = 16
 """Of those given, for the faults that Keras must be asked about one by one."""
 NORMALIZATIONS = {
@@ -49,7 +50,7 @@ def name_fault(source: KerasSource, format_: str, data: bytes, pictures: NDArray
     pixels, found = pixels[:PICTURES], found[:PICTURES]
     before = _db(plain[:PICTURES], found)
     best, words = before, ""
-    for name, scores in _suspects(source, call, pixels):
+    for name, scores in _suspects(source, call, pixels, found):
         closeness = _db(scores(), found)
         if closeness > best:
             best, words = closeness, name
@@ -58,14 +59,13 @@ def name_fault(source: KerasSource, format_: str, data: bytes, pictures: NDArray
 
 
 def _suspects(
-    source: KerasSource, call: Callable[[Any], Scores], pixels: NDArray[np.float32]
+    source: KerasSource, call: Callable[[Any], Scores], pixels: NDArray[np.float32], found: Scores
 ) -> Iterator[tuple[str, Callable[[], Scores]]]:
     if pixels.shape[-1] == 3:
         yield "its colour channels are swapped (RGB for BGR)", lambda: call(pixels[..., ::-1])
-    for shift in SHIFTS:
-        if shift:
-            words = f"its mean is wrong: it sees every pixel about {abs(shift)} {'brighter' if shift > 0 else 'darker'}"
-            yield words, lambda shift=shift: call(pixels + np.float32(shift))  # type: ignore[misc]
+    shift = _best_shift(call, pixels, found)
+    words = f"its mean is wrong: it sees every pixel about {abs(shift)} {'brighter' if shift > 0 else 'darker'}"
+    yield words, lambda: call(pixels + np.float32(shift))
     inside = source.normalization
     for name, (scale, offset) in NORMALIZATIONS.items():
         # What the core would get; expressed in the raw pixels that the whole model takes.
@@ -74,9 +74,22 @@ def _suspects(
     yield "its batch normalization works in training mode", lambda: _training(source, pixels)
 
 
+def _best_shift(call: Callable[[Any], Scores], pixels: NDArray[np.float32], found: Scores) -> int:
+    """By how many grey levels the pictures must be brighter to come closest to what was found."""
+    best = 0
+    for step, reach in ((COARSE, 8), (FINE, 3)):
+        around = [best + step * number for number in range(-reach, reach + 1)]
+        best = max(around, key=lambda shift: _db(call(pixels + np.float32(shift)), found))
+    return best
+
+
 def _caller(source: KerasSource) -> Callable[[Any], Scores]:
+    import tensorflow as tf
+
+    model = tf.function(lambda pixels: source.model(pixels, training=False), reduce_retracing=True)
+
     def call(pixels: Any) -> Scores:
-        found = np.asarray(source.model(np.ascontiguousarray(pixels), training=False), np.float32)
+        found = np.asarray(model(tf.constant(np.ascontiguousarray(pixels))), np.float32)
         return _as_probabilities(source, found)
 
     return call
@@ -86,10 +99,18 @@ def _training(source: KerasSource, pixels: NDArray[np.float32]) -> Scores:
     """Every picture alone, normalized by its own mean and variance; dropout and augmentation let everything through."""
     import keras
 
-    for layer in source.model._flatten_layers():
-        if isinstance(layer, keras.layers.Dropout):
+    # Training mode moves the averages of every normalization: the model is put back as it was.
+    weights = source.model.get_weights()
+    drops = [layer for layer in source.model._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    rates = [layer.rate for layer in drops]
+    try:
+        for layer in drops:
             layer.rate = 0.0
-    rows = [np.asarray(source.model(picture[np.newaxis], training=True), np.float32) for picture in pixels]
+        rows = [np.asarray(source.model(picture[np.newaxis], training=True), np.float32) for picture in pixels]
+    finally:
+        source.model.set_weights(weights)
+        for layer, rate in zip(drops, rates, strict=True):
+            layer.rate = rate
     return _as_probabilities(source, np.concatenate(rows))
 
 
@@ -100,8 +121,8 @@ def _as_probabilities(source: KerasSource, scores: Any) -> Scores:
 
 def _label_order(plain: Scores, found: Scores) -> str:
     """A permutation of the classes that makes the outputs agree, in words."""
-    theirs, ours = np.log(np.maximum(plain, 1e-12)), np.log(np.maximum(found, 1e-12))
-    theirs, ours = theirs - theirs.mean(axis=0), ours - ours.mean(axis=0)
+    theirs, ours = (np.log(np.maximum(scores, 1e-30)) for scores in (plain, found))
+    theirs, ours = (logits - logits.mean(axis=1, keepdims=True) for logits in (theirs, ours))
     distance = ((theirs[:, :, np.newaxis] - ours[:, np.newaxis, :]) ** 2).sum(axis=0)
     order = distance.argmin(axis=1)
     classes = len(order)

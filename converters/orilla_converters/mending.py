@@ -65,42 +65,44 @@ def mend(
     Raises:
         GateError: one failed and was not, or could not be, repaired; the diagnosis lies beside the intended output.
     """
-    kept = [verdict for verdict in verdicts if not verdict.shortcomings]
+    kept: list[Verdict] = []
     failed, tried = [], {}
     for verdict in verdicts:
         if not verdict.shortcomings:
+            _add(kept, verdict)
             continue
         say(Step("diagnose", verdict.recipe.name))
         found = mender.examine(judge, mender.source, verdict)
+        mended = None
         if repairing:
-            hands = Hands(
-                mender.make,
-                mender.equalize,
-                lambda source, made: mender.examine(judge, source, made),
-                judge,
-                mender.source,
-                say,
-            )
-            outcome = repair(hands, verdict, found)
+            outcome = repair(_hands(mender, judge, say), verdict, found)
             tried[verdict.recipe.name] = outcome.tried
-            if outcome.verdict is not None:
-                say(Note(f"{verdict.recipe.name} was repaired: {outcome.tried[-1]}"))
-                _add(kept, outcome.verdict)
-                continue
-        failed.append((verdict, found))
+            mended = outcome.verdict
+        if mended is None:
+            failed.append((verdict, found))
+        else:
+            say(Note(f"{verdict.recipe.name} was repaired: {mended.repairs[-1]}"))
+            _add(kept, mended)
     if failed:
         raise _refusal(failed, len(verdicts), judge, output, tried, say)
     report_path(output).unlink(missing_ok=True)  # of an earlier conversion, which failed
     return kept
 
 
-def _add(kept: list[Verdict], repaired: Verdict) -> None:
-    """A repair that ends in a precision that the bundle has already is not put in twice; its story is told there."""
+def _hands(mender: Mender, judge: Judge, say: Progress) -> Hands:
+    def examine(source: Mapping[str, Any], verdict: Verdict) -> Diagnosis:
+        return mender.examine(judge, source, verdict)
+
+    return Hands(mender.make, mender.equalize, examine, judge, mender.source, say)
+
+
+def _add(kept: list[Verdict], verdict: Verdict) -> None:
+    """A repair may end in a precision that was asked for too: one file of that name, with the story of both."""
     for place, other in enumerate(kept):
-        if other.recipe.name == repaired.recipe.name:
-            kept[place] = replace(other, repairs=(*other.repairs, *repaired.repairs))
+        if other.recipe.name == verdict.recipe.name:
+            kept[place] = replace(other, repairs=(*other.repairs, *verdict.repairs))
             return
-    kept.append(repaired)
+    kept.append(verdict)
 
 
 def _refusal(

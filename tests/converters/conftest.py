@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orilla_converters.conversion import ConversionResult, convert
-from orilla_converters.keras_card import KerasCard, write_card
+from orilla_converters.keras_card import KerasCard, read_card, write_card
 from orilla_converters.recipe import FORMATS, PRECISIONS, Recipe
 from orilla_runtime.labelled.reading import read_labelled
 from orilla_runtime.preprocess import Preprocess
@@ -52,6 +52,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def converted(bench: Bench) -> ConversionResult:
     """All six artifacts in one bundle."""
     return convert(bench.model, data=bench.digits, output=bench.folder / "digits.orilla", recipes=RECIPES, jobs=2)
+
+
+@pytest.fixture(scope="session")
+def ruined(bench: Bench) -> Path:
+    """A folder with three models of one float function: `sound.keras`, and two that int8 ruins."""
+    subprocess.run([sys.executable, str(HERE / "ruined_models.py"), str(bench.folder)], check=True, capture_output=True)
+    card = read_card(bench.model)
+    assert card is not None
+    for name in ("sound", "scaled", "outlier"):
+        write_card(bench.folder / f"{name}.keras", card)
+    return bench.folder
 
 
 @pytest.fixture
