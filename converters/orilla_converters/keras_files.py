@@ -23,6 +23,9 @@ def load_keras(path: Path, *, trusted: bool = False) -> Any:
 
     if not path.is_file():
         raise DataError(f"{path}: there is no such file.", "Give the path of a .keras or .h5 file.")
+    if trusted:
+        # For the copies too that are made of the model later; this is a worker's own process.
+        keras.config.enable_unsafe_deserialization()
     old = None if path.suffix == ".keras" else keras2_classes()
     try:
         return keras.saving.load_model(path, custom_objects=old, compile=False, safe_mode=not trusted)

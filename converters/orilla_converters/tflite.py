@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tflite_check import require_kind
 from orilla_converters.tflite_file import finish, nodes
 from orilla_runtime.errors import ConversionError
+
+_OPERATOR = re.compile(r"\btf\.[A-Z]\w+")
 
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -121,5 +124,4 @@ def _operators_named(text: str) -> str:
     marks = ("custom op nor a flex op", "custom ops:", "flex ops:", "ops are not supported", "tf.")
     if not any(mark in text for mark in marks[:-1]):
         return ""
-    found = {word.strip("'\",.:()<>{}") for word in text.split() if word.lstrip("'\"(").startswith("tf.")}
-    return ", ".join(sorted(name for name in found if len(name) > 3)[:5])
+    return ", ".join(sorted(set(_OPERATOR.findall(text)))[:5])

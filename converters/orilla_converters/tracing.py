@@ -52,6 +52,7 @@ def graph_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _clean(raw: Path, clean: Path, core: Any) -> None:
     import onnx
 
+    _require_operators(onnx.load(raw).graph)
     _basic_pass(raw, clean)
     model = onnx.load(clean)
     _keep_used_domains(model)
@@ -61,8 +62,36 @@ def _clean(raw: Path, clean: Path, core: Any) -> None:
         raise ConversionError("The converted graph has branches or loops.", "Orilla converts plain networks.")
     name_fused(model.graph, onnx.load(raw).graph)
     name_by_kernels(model.graph, core)
+    _without_subtraction(model.graph)
     make_stable(model.graph)
     onnx.save(model, clean)
+
+
+def _require_operators(graph: Any) -> None:
+    """tf2onnx passes some operators on under their TensorFlow names."""
+    import onnx
+
+    unknown = sorted({node.op_type for node in graph.node if not onnx.defs.has(node.op_type, node.domain)})
+    if unknown:
+        raise ConversionError(
+            f"ONNX has no operator for a part of this model: {', '.join(unknown[:5])}.",
+            "Convert to TFLite, or change that layer.",
+        )
+
+
+def _without_subtraction(graph: Any) -> None:
+    """x - c becomes x + (-c), and x / c becomes x * (1 / c): the quantizer knows Add and Mul alone."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        other = {"Sub": "Add", "Div": "Mul"}.get(node.op_type)
+        value = numpy_helper.to_array(constants[node.input[1]]) if other and node.input[1] in constants else None
+        if value is None or value.dtype != "float32" or (other == "Mul" and not value.all()):
+            continue
+        name = f"{node.name}/turned"
+        graph.initializer.append(numpy_helper.from_array(-value if other == "Add" else 1 / value, name))
+        node.op_type, node.input[1] = other, name
 
 
 def _basic_pass(source: Path, target: Path) -> None:

@@ -1,0 +1,86 @@
+"""Every kind of Keras model is opened as it is, or refused with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orilla_converters.origin import read_origin
+from orilla_converters.worker import call
+from orilla_runtime.errors import ModelError
+from tests.converters.conftest import Bench
+
+pytestmark = pytest.mark.usefixtures("worker_path")
+NOTHING: dict[str, Any] = dict.fromkeys(("labels", "scale", "offset", "channels", "fit", "crop_fraction"))
+
+
+def test_files_folders_and_models_in_memory_are_the_model() -> None:
+    found = call("source_jobs:kinds", {}, what="kinds")
+    for name, kind in found.items():
+        assert kind["whole"] < 1e-5, name
+        assert kind["core"] < 1e-5, name
+        assert kind["head"] == "probabilities", name
+        assert kind["same_weights"], name
+    assert {name: kind["suffix"] for name, kind in found.items()} == {
+        "h5": ".h5",
+        "saved_model": "",
+        "live": ".keras",
+        "live_subclassed": "",
+        "live_lambda": "",
+    }
+
+
+def test_code_in_a_file_runs_only_where_it_is_trusted(bench: Bench, shared_data: Path) -> None:
+    code = str(bench.folder / "lambda.keras")
+    models = shared_data / "models"
+    found = call(
+        "source_jobs:opened",
+        {
+            "cases": {
+                "refused": {"model": code},
+                "trusted": {"model": code, "trusted": True},
+                "resnet": {"model": str(models / "pretrainedResnet.h5")},
+                "keras 2 depthwise": {"model": str(models / "vww_96.h5")},
+            }
+        },
+        what="opened",
+    )
+    assert "Lambda layer, which is code" in found["refused"]["refused"]
+    assert "--unsafe" in found["refused"]["refused"]
+    assert found["trusted"] == {"shape": [8, 8, 3], "classes": 3}
+    assert found["resnet"] == {"shape": [32, 32, 3], "classes": 10}
+    assert found["keras 2 depthwise"] == {"shape": [96, 96, 3], "classes": 2}
+
+
+@pytest.fixture(scope="module")
+def refused() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        return call("source_jobs:refused", {}, what="refused")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("open", "leaves its height or width open"),
+        ("no_signature", "has no signature to serve"),
+        ("half", "16 bits"),
+        ("weights.h5", "weights and no model"),
+        ("text.h5", "cannot be opened"),
+        ("broken", "cannot be opened as a SavedModel"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_with_the_reason(name: str, word: str, refused: Any) -> None:
+    text = refused[name]["refused"]
+    assert word in text
+    assert name in text
+    assert len(text.splitlines()) <= 2
+
+
+def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "a.onnx"):
+        with pytest.raises(ModelError, match="the folder of a SavedModel"):
+            read_origin(path, **NOTHING)
