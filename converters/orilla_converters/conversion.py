@@ -30,7 +30,10 @@ from orilla_runtime.preprocess import Channels, Fit, Preprocess
 
 @dataclass(frozen=True, slots=True)
 class ArtifactResult:
-    """One artifact of the bundle: its path in it, its size, what was measured and what it had to pass."""
+    """One artifact of the bundle: its path in it, its size, what was measured and what it had to pass.
+
+    `repairs`: what was tried before it passed, in words; empty where it passed at once.
+    """
 
     path: str
     format: str
@@ -38,6 +41,7 @@ class ArtifactResult:
     bytes: int
     metrics: Metrics
     gate: Gate
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,4 +288,5 @@ def _result(verdict: Verdict) -> ArtifactResult:
         bytes=len(verdict.data),
         metrics=verdict.comparison.metrics,
         gate=verdict.gate,
+        repairs=verdict.repairs,
     )

@@ -101,7 +101,7 @@ def _row(artifact: ArtifactResult) -> tuple[str, ...]:
         "–" if keras is None else percent(keras.top1),
         percent(metrics.agreement),
         "exact" if metrics.sqnr_db is None else f"{metrics.sqnr_db:.1f}",
-        "passed",
+        "repaired" if artifact.repairs else "passed",
     )
 
 
@@ -130,4 +130,5 @@ def _artifact_json(artifact: ArtifactResult) -> dict[str, Any]:
         "agreement": metrics.agreement,
         "sqnr_db": metrics.sqnr_db,
         "max_abs_error": metrics.max_abs_error,
+        "repairs": list(artifact.repairs),
     }
