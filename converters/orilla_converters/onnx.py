@@ -115,9 +115,8 @@ def _take_bytes(model: Any, recipe: Recipe, normalization: Normalization) -> Non
     readers = [node for node in model.graph.node if source in node.input]
     if recipe.calibrated and [node.op_type for node in readers] == ["QuantizeLinear"]:
         _read_as_quantized(model, readers[0], source, normalization)
-    elif recipe.precision == "int8":
-        raise ConversionError("int8.onnx: the quantizer left the input in float.", "Leave out int8 for this model.")
     else:
+        # Floats, or what the quantizer does not know in front of the first convolution, a Resize for example.
         _normalize(model, normalization)
 
 
