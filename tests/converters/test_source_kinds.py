@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from orilla_converters.origin import read_origin
 from orilla_converters.worker import call
+from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.errors import ModelError
 from tests.converters.conftest import Bench
 
@@ -84,3 +87,38 @@ def test_other_files_and_folders_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "a.onnx"):
         with pytest.raises(ModelError, match="the folder of a SavedModel"):
             read_origin(path, **NOTHING)
+
+
+LIVE = """
+import sys
+from pathlib import Path
+import keras, numpy as np
+import orilla
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return x * 2.0
+
+model = keras.models.load_model(sys.argv[1], compile=False)
+image = keras.Input((16, 16, 3))
+model = keras.Model(image, model(Doubled()(image)))
+before = [np.array(weight) for weight in model.get_weights()]
+result = orilla.convert(
+    model, data=sys.argv[2], output=sys.argv[3], recipes=["tflite:int8", "onnx:float32"], scale=0.5, offset=0.0,
+    labels=[f"digit {n}" for n in range(10)],
+)
+assert all(map(np.array_equal, before, model.get_weights()))
+print(min(artifact.metrics.accuracy.top1 for artifact in result.artifacts))
+"""
+
+
+def test_a_model_in_memory_with_its_own_code_becomes_a_bundle(bench: Bench, tmp_path: Path) -> None:
+    arguments = [str(bench.bare), str(bench.digits), str(tmp_path / "live.orilla")]
+    done = subprocess.run([sys.executable, "-c", LIVE, *arguments], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) > 0.9
+    with open_bundle(tmp_path / "live.orilla") as bundle:
+        assert [artifact.recipe for artifact in bundle.manifest.artifacts] == [
+            "tflite:int8,calibration=100",
+            "onnx:float32",
+        ]
