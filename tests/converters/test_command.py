@@ -43,3 +43,18 @@ def test_an_unknown_precision_is_a_usage_error(
 ) -> None:
     assert run(["convert", str(bench.model), "--data", "x", "-o", "a.orilla", "--precision", "int3"]) == 2
     assert "int3" in capsys.readouterr().err
+
+
+def test_the_recipes_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes"]) == 0
+    out, _ = capsys.readouterr()
+    assert "tflite:16x8" in out
+    assert "float_layers" in out
+    assert run(["recipes", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["recipes"]
+    assert {row["recipe"] for row in rows} >= {"tflite:dynamic", "onnx:mixed"}
+
+
+def test_a_recipe_that_cannot_be_is_a_usage_error(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", str(bench.model), "--data", "x", "-o", "a.orilla", "--recipe", "onnx:dynamic"]) == 2
+    assert "onnx has no precision" in capsys.readouterr().err
