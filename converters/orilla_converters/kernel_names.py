@@ -5,7 +5,6 @@ A folded kernel is the layer's own but for one factor a channel.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 
 from orilla_converters.layer_names import is_numbered
 
-_NAMELESS = re.compile(r"(Conv(__\d+)?)?")
 _ALIKE = 1 - 1e-4
 
 
 def name_by_kernels(graph: Any, core: Any) -> None:
-    """Name the nameless convolutions of an ONNX graph after the layers of `core` whose kernels they have."""
+    """Name the convolutions of an ONNX graph that no scope names after the layers of `core` that have their kernels."""
     from onnx import numpy_helper
 
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -31,7 +29,7 @@ def name_by_kernels(graph: Any, core: Any) -> None:
         if len(getattr(getattr(layer, "kernel", None), "shape", ())) == 4
     }
     for node in graph.node:
-        if node.op_type == "Conv" and _NAMELESS.fullmatch(node.name) and node.input[1] in constants:
+        if node.op_type == "Conv" and "/" not in node.name and node.input[1] in constants:
             found = numpy_helper.to_array(constants[node.input[1]])
             name = next((name for name, kernel in kernels.items() if _are_alike(found, kernel)), None)
             if name is not None:
