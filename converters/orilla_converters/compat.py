@@ -124,11 +124,18 @@ def _float_one() -> Any:
     return np.array(1.0, np.float32)
 
 
-def nodes_in_order(model: Any) -> list[Any]:
-    """The calls that make up a functional Keras 3 model, each after those that feed it, inputs left out.
+def is_graph(layer: Any) -> bool:
+    """Whether a layer is a functional or sequential model, whose calls can be listed."""
+    return hasattr(getattr(layer, "_functional", layer), "_nodes_by_depth")
 
-    Keras keeps them in `_nodes_by_depth`, deepest first; it has no public list (keras 3.0 to 3.15).
+
+def nodes_in_order(model: Any) -> list[Any]:
+    """The calls that make up a functional or sequential Keras 3 model, each after those that feed it, inputs left out.
+
+    Keras keeps them in `_nodes_by_depth`, deepest first; it has no public list. A sequential model holds a functional
+    one (keras 3.0 to 3.15).
     """
+    model = getattr(model, "_functional", model)
     nodes = [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
     return [node for node in nodes if not node.is_input]
 

@@ -98,7 +98,7 @@ def _scale(first: NDArray[Any], second: NDArray[Any], most: NDArray[Any] | None)
 
 def _pairs(keras: Any, model: Any, pixels: NDArray[np.float32]) -> Iterator[Pair]:
     """Pairs of kernels with one way between them, on which scaling a channel does no harm."""
-    reading = readers(model)
+    reading, own = readers(model), {id(node) for node in kernels(model)}
     for node in kernels(model):
         if not _gives_channels(keras, node.operation):
             continue
@@ -106,7 +106,7 @@ def _pairs(keras: Any, model: Any, pixels: NDArray[np.float32]) -> Iterator[Pair
         most: NDArray[np.float64] | None = None
         while len(found := reading.get(id(tensor), [])) == 1 and found[0] is not None:
             step = found[0]
-            if _takes_channels(keras, step.operation):
+            if id(step) in own and _takes_channels(keras, step.operation):
                 yield Pair(node.operation, step.operation, most)
                 break
             if _is_relu6(keras, step.operation) and most is None:
@@ -131,7 +131,7 @@ def _gives_channels(keras: Any, layer: Any) -> bool:
 
 def _takes_channels(keras: Any, layer: Any) -> bool:
     """The same of the channels that it takes; a grouped convolution shares its kernel's rows among groups."""
-    if getattr(layer, "bias", None) is None or not _gives_channels(keras, layer):
+    if not _gives_channels(keras, layer):
         return False
     return getattr(layer, "groups", 1) == 1 or isinstance(layer, keras.layers.DepthwiseConv2D)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_converters.compat import nodes_in_order
+from orilla_converters.compat import is_graph, nodes_in_order
 
 
 def flattened(core: Any) -> Any:
@@ -30,7 +30,7 @@ def _inlined(keras: Any, model: Any, inputs: list[Any], copies: dict[int, Any]) 
     for node in nodes_in_order(model):
         args, kwargs = node.arguments.fill_in(tensors)
         operation = node.operation
-        if isinstance(operation, keras.Model) and hasattr(operation, "inputs"):
+        if is_graph(operation):
             results = _inlined(keras, operation, keras.tree.flatten(args), copies)
         else:
             results = keras.tree.flatten(_copy(keras, operation, copies)(*args, **kwargs))
@@ -133,9 +133,11 @@ def calls(model: Any) -> dict[int, int]:
 
 
 def kernels(model: Any) -> Iterator[Any]:
-    """The layers of a flattened model that have one kernel and one bias, with their node, in order."""
+    """The calls of a flattened model's layers with one kernel and one bias, in order; shared layers are left out."""
+    called = calls(model)
     for node in nodes_in_order(model):
-        if hasattr(node.operation, "kernel") and getattr(node.operation, "bias", None) is not None:
+        layer = node.operation
+        if called[id(layer)] == 1 and hasattr(layer, "kernel") and getattr(layer, "bias", None) is not None:
             yield node
 
 

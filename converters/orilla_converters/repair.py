@@ -89,7 +89,7 @@ def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_R
     recipe, best, layers = failed.recipe, hands.source, diagnosis.layers
     if recipe.precision in {"int8", "mixed", "16x8", "dynamic"}:
         for corrected in (False, True):
-            value = hands.equalize(corrected)
+            value = _equalized(hands, corrected)
             if "path" not in value:
                 yield _Rung(f"equalization: {value['why']}", best, None)
                 continue
@@ -110,6 +110,14 @@ def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_R
         if meaning is not None and _worse(recipe.precision, precision):
             io = recipe.io if recipe.io in meaning.ios else "uint8"
             yield _Rung(precision, hands.source, replace(recipe, precision=precision, io=io, float_layers=()))
+
+
+def _equalized(hands: Hands, corrected: bool) -> dict[str, Any]:
+    """That job's value; where the job fails, the next rungs are still there."""
+    try:
+        return hands.equalize(corrected)
+    except ConversionError as error:
+        return {"why": error.message}
 
 
 def _named(pairs: Sequence[Sequence[str]], corrected: bool) -> str:
