@@ -40,6 +40,11 @@ CAUSES = (
         "TFLite has no kernel with 16-bit activations for one of the operators.",
     ),
     Cause(
+        "no layers",
+        r"has no layer '",
+        "`mixed` names Keras layers, and a SavedModel, through which subclassed models go, keeps none.",
+    ),
+    Cause(
         "nothing to shrink",
         r"no layer has the 1,024 weights|no weight is in 16 bits",
         "Every layer is so small that TFLite leaves its weights in float: the file would be the float32 one.",

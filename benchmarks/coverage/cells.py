@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.coverage.causes import cause_of
 from benchmarks.coverage.registry import CLASSES, Architecture
-from orilla_converters import recipe
+from orilla_converters.recipe import MEANINGS, Recipe
 from orilla_converters.worker import Workshop
 from orilla_runtime.errors import OrillaError
 
@@ -21,8 +20,7 @@ _BROKEN = re.compile(r": the conversion (failed|crashed|took|ended)")
 
 def columns() -> tuple[str, ...]:
     """Every format and precision that the converters offer, as `format:precision`."""
-    offered = getattr(recipe, "MEANINGS", None) or tuple(product(recipe.FORMATS, recipe.PRECISIONS))
-    return tuple(f"{format_}:{precision}" for format_, precision in offered)
+    return tuple(f"{format_}:{precision}" for format_, precision in MEANINGS)
 
 
 def run_row(
@@ -84,21 +82,19 @@ class Row:
         return self._built
 
     def _write(self, format_: str, precision: str) -> str:
-        made = recipe.Recipe(format_, precision, **self._knobs(precision))
+        recipe = Recipe(format_, precision, **self._knobs(precision))
         source = {"model": self._model["model"], "raw": True, "normalization": None}
         sample = {
             "calibration": next(iter(self._model["samples"].values())),
             "calibrations": self._model["samples"],
             "labels": [str(number) for number in range(CLASSES)],
             "channels": "rgb",
-            "recipe": str(made),
-            "precision": precision,
+            "recipe": str(recipe),
         }
-        name = f"{precision}{made.suffix}"
         if format_ == "onnx":
-            written = self._workshop.run("onnx", name, self._onnx_graph(source) | sample)
+            written = self._workshop.run("onnx", recipe.name, self._onnx_graph(source) | sample)
         else:
-            written = self._workshop.run(format_, name, source | sample)
+            written = self._workshop.run(format_, recipe.name, source | sample)
         return str(written["path"])
 
     def _knobs(self, precision: str) -> dict[str, Any]:
@@ -122,7 +118,8 @@ class Row:
         return {"status": "refused", "cause": cause_of(reason), "reason": reason, "remedy": error.remedy}
 
     def _without_paths(self, text: str) -> str:
-        """Scratch folders are other ones in each run."""
+        """One line; scratch folders are other ones in each run."""
+        text = " ".join(text.split())
         if isinstance(self._built, dict):
             text = text.replace(self._built["model"], "the model")
         return re.sub(rf"{re.escape(str(self._workshop.scratch))}\S*", "a scratch file", text)

@@ -64,7 +64,9 @@ def _kind(structure: Structure, precision: str) -> list[str]:
     faults = [f"it needs the operators {', '.join(structure.foreign)}"] if structure.foreign else []
     wanted = _WANTED.get(precision)
     held = structure.weights
-    if wanted is not None and held.get(wanted, 0) <= held.get("float32", 0):
+    # Dynamic range leaves small layers in float, mixed the layers that it is told to.
+    least = 0 if precision in {"dynamic", "mixed"} else held.get("float32", 0)
+    if wanted is not None and held.get(wanted, 0) <= least:
         faults.append(f"its weights are not {wanted}: {', '.join(f'{n} bytes of {kind}' for kind, n in held.items())}")
     return faults
 
