@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+GROUPS = {"converters": "converters", "end_to_end": "desk", "sdk": "desk"}
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +95,14 @@ def digits_model(desk: Desk) -> Path:
 def digits_bundle(desk: Desk) -> Path:
     """The digits model as a bundle of six proved artifacts."""
     return desk.folder / "digits.orilla"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a costly fixture stay in one process when the suite runs in several."""
+    for item in items:
+        path = item.path.relative_to(REPOSITORY / "tests")
+        if path.parts[0] in GROUPS:
+            item.add_marker(pytest.mark.xdist_group(GROUPS[path.parts[0]]))
 
 
 @pytest.hookimpl(wrapper=True)
