@@ -97,8 +97,12 @@ def digits_bundle(desk: Desk) -> Path:
     return desk.folder / "digits.orilla"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a costly fixture stay in one process when the suite runs in several."""
+    """Tests that share a costly fixture stay in one process when the suite runs in several.
+
+    First, because pytest-xdist reads the marks in the same hook.
+    """
     for item in items:
         path = item.path.relative_to(REPOSITORY / "tests")
         if path.parts[0] in GROUPS:
