@@ -58,8 +58,7 @@ def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, s
     from orilla_runtime.engines.selection import engine_for
     from orilla_runtime.errors import EngineError
 
-    for entry in bundle.manifest.files:
-        bundle.read(entry.path)
+    bundle.verify()
     skipped: list[tuple[str, str]] = []
     usable: set[str] = set()
     for artifact in bundle.manifest.artifacts:
