@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,11 @@ from orilla_runtime.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Everything that a `Model` is made of; its attributes say what each is."""
+    """Everything that a `Model` is made of; its attributes say what each is.
+
+    `again` opens another session of the same bytes on the same engine, with that many threads; `threads` is what the
+    caller allowed, None for every CPU.
+    """
 
     path: Path
     artifact: str
@@ -37,6 +41,8 @@ class Opened:
     task: ClassificationTask | RawTask
     preprocess: Preprocess | None
     bundle: Bundle | None
+    again: Callable[[int], Session]
+    threads: int | None
 
 
 def open_bundled(
@@ -73,6 +79,9 @@ def open_bundled(
         task=task,
         preprocess=None if raw else bundle.manifest.preprocess,
         bundle=bundle,
+        # Read and hashed anew rather than kept: the bytes of a large model are not held twice.
+        again=lambda threads: runner.load(bundle.read(artifact.path), replace(options, threads=threads)),
+        threads=options.threads,
     )
 
 
@@ -93,7 +102,20 @@ def open_bare(path: Path, engine: str, options: EngineOptions, said: FitOptions 
     except BaseException:
         session.close()
         raise
-    return Opened(path, path.name, file.format, None, runner.name, session, task, preprocess, None)
+    return Opened(
+        path=path,
+        artifact=path.name,
+        format=file.format,
+        precision=None,
+        engine=runner.name,
+        session=session,
+        task=task,
+        preprocess=preprocess,
+        bundle=None,
+        # The bytes are kept, since the file may be another one by then; LiteRT holds them anyway.
+        again=lambda threads: runner.load(data, replace(options, threads=threads)),
+        threads=options.threads,
+    )
 
 
 def _fit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from orilla_runtime.bundle.reader import Bundle, is_bundle
 from orilla_runtime.engines.base import EngineOptions, Session
+from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
 from orilla_runtime.loading import Opened, open_bare, open_bundled
 from orilla_runtime.preprocess import Preprocess, Preprocessor
@@ -39,7 +41,7 @@ class Model:
         task, session: what decodes the outputs, and what runs the artifact.
     """
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, *, owns_bundle: bool = True) -> None:
         self.path: Path = opened.path
         self.artifact: str = opened.artifact
         self.bundle: Bundle | None = opened.bundle
@@ -50,6 +52,8 @@ class Model:
         self.engine: str = f"{opened.engine}/{opened.session.device}"
         self.task: ClassificationTask | RawTask = opened.task
         self.preprocess: Preprocess | None = opened.preprocess
+        self._opened = opened
+        self._owns_bundle = owns_bundle
         self._preprocessor = Preprocessor(opened.preprocess) if opened.preprocess else None
         self._lock = threading.Lock()
         self._closed = False
@@ -94,6 +98,26 @@ class Model:
                 raise UsageError(f"{self.path.name} was loaded with task='raw' and has no class scores.")
             return self.task.scores(self.session.run(tensor), self.session.outputs)
 
+    @property
+    def cpu_threads(self) -> int | None:
+        """CPU threads that the caller allowed it, by default every usable CPU; None where another device computes."""
+        if self.session.device != "cpu":
+            return None
+        return self._opened.threads or usable_cpus()
+
+    def replica(self, threads: int = 1) -> Model:
+        """The same model again, with a session and buffers of its own, for another thread: calls run side by side.
+
+        It costs the memory of a session, and the time to prepare it. Close it before this model.
+
+        Raises:
+            UsageError: the model was closed.
+            ModelError, EngineError, BundleError: as `load`.
+        """
+        with self._lock:
+            self._require_open()
+        return Model(replace(self._opened, session=self._opened.again(threads)), owns_bundle=False)
+
     def _tensors(self, inputs: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
         if self._preprocessor is None:
             return inputs
@@ -111,7 +135,7 @@ class Model:
             if not self._closed:
                 self._closed = True
                 self.session.close()
-                if self.bundle is not None:
+                if self.bundle is not None and self._owns_bundle:
                     self.bundle.close()
 
     def __enter__(self) -> Model:
