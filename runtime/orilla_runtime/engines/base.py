@@ -21,11 +21,10 @@ Tensor = NDArray[Any]
 class EngineOptions:
     """How a session is to be run.
 
-    `device`: `auto` (the engine's best that works) or a name from `Availability.devices`; a device that was named
-    and is
-    not there is an error. `threads`: None takes every CPU that this process may use. `signature` picks one of several
-    signatures of a TFLite file. `kernels`: `default`, or `reference` for the engine's plain kernels (slow; used to
-    measure how far kernels of one engine differ).
+    `device`: `auto` (the engine's best that works) or a name from `Availability.devices`; a device that was named and
+    is not there is an error. `threads`: None takes every CPU that this process may use. `signature` picks one of
+    several signatures of a TFLite file. `kernels`: `default`, or `reference` for the engine's plain kernels (slow; used
+    to measure how far kernels of one engine differ).
     """
 
     device: str = "auto"
@@ -36,13 +35,18 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """Whether an engine works here: `devices` ran a one-node model; without any, `reason` and `remedy` say why not."""
+    """Whether an engine works here: `devices` ran a one-node model; without any, `reason` and `remedy` say why not.
+
+    `notes` has, for a device that did not run it, the reason. `untested` are the devices on which Orilla's makers never
+    ran a whole model.
+    """
 
     devices: tuple[str, ...]
     version: str | None = None
     reason: str = ""
     remedy: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
+    untested: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from orilla_runtime.engines.base import Engine
 from orilla_runtime.engines.litert import LiteRT
 from orilla_runtime.engines.onnxruntime import OnnxRuntime
+from orilla_runtime.engines.openvino import OpenVINO
 
 GROUP = "orilla.engines"
 _log = logging.getLogger(__name__)
@@ -31,4 +32,4 @@ def engines() -> Mapping[str, Engine]:
 
 
 def _own() -> tuple[Engine, ...]:
-    return LiteRT(), OnnxRuntime()
+    return LiteRT(), OnnxRuntime(), OpenVINO()

@@ -17,7 +17,7 @@ from tests.runtime.small_models import onnx_colours, tflite_colours
 
 
 def test_the_built_in_engines() -> None:
-    assert list(engines())[:2] == ["litert", "onnxruntime"]
+    assert list(engines())[:3] == ["litert", "onnxruntime", "openvino"]
     assert engine_for("tflite").name == "litert"
     assert engine_for("onnx").name == "onnxruntime"
     assert engine_for("onnx", "onnxruntime").name == "onnxruntime"
@@ -76,7 +76,7 @@ def program(tmp_path: Path) -> str:
 def test_an_engine_that_is_not_installed_names_its_extra(program: str) -> None:
     hide = """
 import sys
-for name in ("ai_edge_litert", "tflite_runtime", "onnxruntime"):
+for name in ("ai_edge_litert", "tflite_runtime", "onnxruntime", "openvino"):
     sys.modules[name] = None
 """
     # A module that is None in sys.modules is one that the import system does not find.
@@ -88,7 +88,7 @@ for name in ("ai_edge_litert", "tflite_runtime", "onnxruntime"):
 
 
 def test_an_engine_that_does_not_start_shows_its_own_words(program: str, tmp_path: Path) -> None:
-    for package, module in (("ai_edge_litert", "interpreter"), ("onnxruntime", "__init__")):
+    for package, module in (("ai_edge_litert", "interpreter"), ("onnxruntime", "__init__"), ("openvino", "__init__")):
         folder = tmp_path / "broken" / package
         folder.mkdir(parents=True)
         (folder / "__init__.py").touch()
@@ -119,7 +119,7 @@ from orilla_runtime.engines.selection import engine_for
 print(*engines())
 print(engine_for("own").name, engine_for("onnx").name, engine_for("onnx", "theirs").name)
 """
-    assert run(program, tmp_path).splitlines() == ["litert onnxruntime theirs", "theirs onnxruntime theirs"]
+    assert run(program, tmp_path).splitlines() == ["litert onnxruntime openvino theirs", "theirs onnxruntime theirs"]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")

@@ -1,4 +1,4 @@
-"""Both engines behind the one seam, on small real models."""
+"""Every engine behind the one seam, on small real models."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from onnx import TensorProto, helper, numpy_helper
 from orilla_runtime.engines.base import Engine, EngineOptions
 from orilla_runtime.engines.litert import LiteRT
 from orilla_runtime.engines.onnxruntime import OnnxRuntime
+from orilla_runtime.engines.openvino import OpenVINO
 from orilla_runtime.errors import EngineError, ModelError, UsageError
 from orilla_runtime.tensors import TensorSpec
 from tests.runtime.small_models import SIZE, TFLiteBuilder, load_onnx, onnx_colours, tflite_colours
 
-BOTH = pytest.mark.parametrize(
-    ("engine", "build"), [(LiteRT(), tflite_colours), (OnnxRuntime(), onnx_colours)], ids=["litert", "onnxruntime"]
+EACH = pytest.mark.parametrize(
+    ("engine", "build"),
+    [
+        (LiteRT(), tflite_colours),
+        (OnnxRuntime(), onnx_colours),
+        (OpenVINO(), tflite_colours),
+        (OpenVINO(), onnx_colours),
+    ],
+    ids=["litert", "onnxruntime", "openvino-tflite", "openvino-onnx"],
 )
 PIXELS = np.random.default_rng(0).integers(100, 104, (1, *SIZE, 3)).astype(np.uint8)
 
@@ -31,18 +39,22 @@ def expected(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-@BOTH
+@EACH
 def test_availability_ran_a_model(engine: Engine, build: Any) -> None:
     state = engine.availability()
     assert "cpu" in state.devices
-    package = {"litert": "ai-edge-litert", "onnxruntime": "onnxruntime"}[engine.name]
+    package = {"litert": "ai-edge-litert"}.get(engine.name, engine.name)
     assert state.version == importlib.metadata.version(package)
     assert (state.reason, state.remedy) == ("", "")
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("kernels", ["default", "reference"])
 def test_a_session_runs(engine: Engine, build: Any, kernels: str) -> None:
+    if engine.name == "openvino" and kernels == "reference":
+        with pytest.raises(UsageError, match="no reference kernels"):
+            engine.load(build(), EngineOptions(kernels=kernels))
+        return
     session = engine.load(build(), EngineOptions(threads=1, kernels=kernels))
     assert session.inputs == (TensorSpec("image", (1, *SIZE, 3), "uint8"),)
     assert session.outputs == (TensorSpec("scores", (1, 3), "float32"),)
@@ -57,9 +69,9 @@ def test_a_session_runs(engine: Engine, build: Any, kernels: str) -> None:
     session.close()
 
 
-@BOTH
+@EACH
 def test_an_open_batch_takes_any_number(engine: Engine, build: Any) -> None:
-    session = engine.load(build(batch=None) if engine.name == "litert" else build(batch="n"), EngineOptions())
+    session = engine.load(build(batch=None if build is tflite_colours else "n"), EngineOptions())
     assert session.inputs[0].shape == (None, *SIZE, 3)
     for count in (1, 3, 2, 1):
         pixels = np.repeat(PIXELS, count, axis=0) + np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1)
@@ -67,7 +79,7 @@ def test_an_open_batch_takes_any_number(engine: Engine, build: Any) -> None:
         np.testing.assert_allclose(found, expected(pixels), atol=1e-4)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     "tensors",
     [
@@ -89,20 +101,20 @@ def test_wrong_tensors_are_named(engine: Engine, build: Any, tensors: tuple[Any,
     assert "1x8x12x3" in str(caught.value)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
 def test_impossible_threads(engine: Engine, build: Any, threads: Any) -> None:
     with pytest.raises(UsageError, match="threads="):
         engine.load(build(), EngineOptions(threads=threads))
 
 
-@BOTH
+@EACH
 def test_unknown_kernels(engine: Engine, build: Any) -> None:
     with pytest.raises(UsageError, match="kernels="):
         engine.load(build(), EngineOptions(kernels="fast"))
 
 
-@BOTH
+@EACH
 def test_cut_and_changed_files(engine: Engine, build: Any) -> None:
     whole = build()
     for damaged in (b"", whole[:20], whole[: len(whole) // 2], whole[:-30], bytes(len(whole))):
@@ -111,7 +123,7 @@ def test_cut_and_changed_files(engine: Engine, build: Any) -> None:
         assert caught.value.remedy
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("device", ["cuda", "npu"])
 def test_a_device_that_is_not_there_is_no_cpu(engine: Engine, build: Any, device: str) -> None:
     if device in engine.availability().devices:
