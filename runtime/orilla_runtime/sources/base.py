@@ -5,7 +5,7 @@ A source yields frames and failures, and always ends or says why not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,7 +26,8 @@ class Frame:
     `image` is read-only uint8 BGR HxWx3. `index` counts from 0 within its source, failures included. `source` is the
     file's path or the camera's name, without credentials. `pts_seconds` is the time in the video, None for pictures.
     `captured_ns` is `time.monotonic_ns()` when the frame was there; `captured_at` the wall clock then, in UTC.
-    `decode_ns` is what reading and decoding cost, without waiting for a camera.
+    `decode_ns` is what reading and decoding cost, without waiting for a camera. `reduction` above 1: the picture was
+    decoded at a half, a quarter or an eighth of its size on each side, because nobody asked for more.
     """
 
     image: Image
@@ -36,15 +37,21 @@ class Frame:
     captured_ns: int
     captured_at: datetime
     decode_ns: int = 0
+    reduction: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A picture that could not be read, or a lost connection; `source` and `error` hold no credentials."""
+    """A picture that could not be read, or a lost connection; `source` and `error` hold no credentials.
+
+    `kind`: `unreadable` (a file), `damaged` (a picture of a stream), `lost` (a connection), `frozen` or `covered` (a
+    camera that sends pictures and shows nothing).
+    """
 
     source: str
     index: int
     error: str
+    kind: str = "unreadable"
 
     def __post_init__(self) -> None:
         # Here, so that no source can forget it.
@@ -52,8 +59,24 @@ class Failure:
         object.__setattr__(self, "error", masked(self.error))
 
 
+Shrink = Callable[[int, int], int]
+"""From the rows and columns of a picture to the part of its size that is enough: 1, 2, 4 or 8."""
+
+
+class Pending(Protocol):
+    """A picture that is known and not decoded yet, so that several threads can decode at once."""
+
+    def decode(self, shrink: Shrink | None = None) -> Frame | Failure:
+        """Read and decode it, in any thread; with `shrink` at a part of its size, where its format can do that."""
+        ...
+
+
 class Source(Protocol):
-    """Pictures in their order. Iterate once; `close` may be called at any time and twice."""
+    """Pictures in their order. Iterate once; `close` may be called at any time, from any thread, and twice.
+
+    A source whose pictures can be decoded in any order may also have `pending() -> Iterator[Pending]`: what iterating
+    would give, not decoded yet.
+    """
 
     @property
     def name(self) -> str:

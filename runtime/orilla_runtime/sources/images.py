@@ -6,13 +6,14 @@ import glob
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orilla_runtime.errors import SourceError
-from orilla_runtime.sources.base import Failure, Frame
+from orilla_runtime.sources.base import Failure, Frame, Pending, Shrink
 from orilla_runtime.sources.listing import list_pictures, natural_key
-from orilla_runtime.sources.picture import MAX_PIXELS, read_picture
+from orilla_runtime.sources.picture import MAX_PIXELS, decode_reduced, read_file
 from orilla_runtime.sources.video import VIDEO_SUFFIXES
 
 
@@ -46,30 +47,46 @@ class ImagesSource:
         return 0
 
     def __iter__(self) -> Iterator[Frame | Failure]:
+        for picture in self.pending():
+            yield picture.decode()
+
+    def pending(self) -> Iterator[Pending]:
+        """The pictures, to be decoded in any thread."""
         for index, path in enumerate(self._paths):
             if self._closed:
                 return
-            yield self._read(index, str(path))
+            yield PictureFile(str(path), index, self._max_pixels)
 
     def close(self) -> None:
         """End the iteration before the next file."""
         self._closed = True
 
-    def _read(self, index: int, path: str) -> Frame | Failure:
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture file and its place; implements `Pending`."""
+
+    path: str
+    index: int
+    max_pixels: int = MAX_PIXELS
+
+    def decode(self, shrink: Shrink | None = None) -> Frame | Failure:
+        """Read and decode the file; what is wrong with it is a failure."""
         started = time.perf_counter_ns()
         try:
-            image = read_picture(path, max_pixels=self._max_pixels)
+            image, reduction = decode_reduced(read_file(self.path), self.path, shrink, max_pixels=self.max_pixels)
         except SourceError as error:
-            return Failure(path, index, error.message)
+            return Failure(self.path, self.index, error.message)
         image.setflags(write=False)
         return Frame(
             image=image,
-            index=index,
-            source=path,
+            index=self.index,
+            source=self.path,
             pts_seconds=None,
             captured_ns=time.monotonic_ns(),
             captured_at=datetime.now(UTC),
             decode_ns=time.perf_counter_ns() - started,
+            reduction=reduction,
         )
 
 

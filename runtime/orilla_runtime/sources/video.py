@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import cv2
 
 from orilla_runtime.sources.base import Failure, Frame, Image
 from orilla_runtime.sources.container import Container, read_container
+from orilla_runtime.sources.frames import FramePool
 from orilla_runtime.sources.picture import MAX_PIXELS
 from orilla_runtime.sources.unreadable import Unreadable
 
@@ -42,6 +42,8 @@ class VideoSource:
         self._fault: str | None = None
         self._prepared = False
         self._closed = False
+        self._pool = FramePool()
+        self._shape: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -105,12 +107,10 @@ class VideoSource:
                 return None
             # The time is that of the frame just grabbed; before `grab` it would be that of the one before.
             milliseconds = capture.get(cv2.CAP_PROP_POS_MSEC)
-            held, image = capture.retrieve()
+            pixels = self._retrieve(capture)
             decode_ns = time.perf_counter_ns() - started
-        if not held or image is None or image.ndim != 3:
+        if pixels is None:
             return Failure(self.name, index, f"{self.name}: frame {index} cannot be decoded.")
-        image.setflags(write=False)
-        pixels = cast(Image, image)
         known = math.isfinite(milliseconds) and (milliseconds > 0 or index == 0)
         return Frame(
             image=pixels,
@@ -121,6 +121,15 @@ class VideoSource:
             captured_at=datetime.now(UTC),
             decode_ns=decode_ns,
         )
+
+    def _retrieve(self, capture: cv2.VideoCapture) -> Image | None:
+        """The grabbed frame in a buffer that nobody holds."""
+        pixels = self._pool.fill(
+            self._shape, lambda buffer: capture.retrieve() if buffer is None else capture.retrieve(buffer)
+        )
+        if pixels is not None:
+            self._shape = pixels.shape
+        return pixels
 
     def _prepare(self) -> cv2.VideoCapture | None:
         """Open the file once; afterwards either the capture or `_fault` is set."""
