@@ -11,6 +11,9 @@ from orilla_converters.source import Normalization
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.errors import ConversionError
 
+EXTREMES = 2
+"""The most pictures that are added to a sample: a black and a white one."""
+
 
 def calibration_tensors(sample: TensorFile, normalization: Normalization) -> Iterator[Any]:
     """The sample as the core takes it, float32, one picture at a time.
@@ -21,16 +24,15 @@ def calibration_tensors(sample: TensorFile, normalization: Normalization) -> Ite
     Raises:
         ConversionError: no pictures.
     """
-    pictures = sample.open()
-    if not len(pictures):
+    if not len(sample):
         raise ConversionError("There are no pictures to calibrate on.", "Give --data with pictures.")
     lowest, highest = 255, 0
-    for picture in pictures:
+    for picture in sample:
         lowest, highest = min(lowest, int(picture.min())), max(highest, int(picture.max()))
         yield normalized(picture[np.newaxis], normalization)
     for missing, level in ((lowest > 0, 0), (highest < 255, 255)):
         if missing:
-            yield normalized(np.full((1, *pictures.shape[1:]), level, np.uint8), normalization)
+            yield normalized(np.full((1, *sample.shape[1:]), level, np.uint8), normalization)
 
 
 def normalized(pixels: Any, normalization: Normalization) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from orilla_converters.calibration_feed import calibration_tensors
+from orilla_converters.calibration_feed import EXTREMES, calibration_tensors
 from orilla_converters.layer_names import nodes_of_layers
 from orilla_converters.metadata import onnx_properties
 from orilla_converters.onnx_names import make_stable
@@ -24,6 +24,8 @@ from orilla_runtime.errors import ConversionError
 
 OUTPUT = "probabilities"
 _MOVERS = ("Transpose", "Reshape")
+_STRIDE = 10
+"""Pictures between two merges of the ranges that calibration finds."""
 
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -163,7 +165,11 @@ def _take_uint8(graph: Any) -> None:
 
 
 def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Normalization, kept: Sequence[str]) -> None:
-    """QDQ, U8 activations and S8 weights per channel (S8 activations are several times slower on x86), min and max."""
+    """QDQ, U8 activations and S8 weights per channel (S8 activations are several times slower on x86), min and max.
+
+    The calibrator keeps the range of every tensor for every picture of a stride; then it merges them.
+    `CalibMaxIntermediateOutputs` looks made for that, but throws away what it should merge (onnxruntime 1.31).
+    """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
     quantize_static(
@@ -177,18 +183,30 @@ def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Norm
         reduce_range=False,
         calibrate_method=CalibrationMethod.MinMax,
         nodes_to_exclude=list(kept),
+        extra_options={"CalibStridedMinMax": _STRIDE},
     )
 
 
 class _Reader:
-    """The calibration sample as ONNX Runtime asks for it; one picture at a time."""
+    """The calibration sample as ONNX Runtime asks for it: so many of its pictures, then so many more."""
 
     def __init__(self, sample: TensorFile, normalization: Normalization) -> None:
         self._tensors: Iterator[Any] = calibration_tensors(sample, normalization)
+        # ONNX Runtime wants whole strides; a stride that gives nothing is none.
+        self._most = -(-(len(sample) + EXTREMES) // _STRIDE) * _STRIDE
+        self._left = 0
+
+    def __len__(self) -> int:
+        return self._most
+
+    def set_range(self, start_index: int, end_index: int) -> None:
+        """Give as many more as the range is long; ranges are asked for in order."""
+        self._left = end_index - start_index
 
     def get_next(self) -> dict[str, Any] | None:
-        """The next feed, or None at the end."""
-        tensor = next(self._tensors, None)
+        """The next feed, or None at the end of the range or of the pictures."""
+        tensor = next(self._tensors, None) if self._left > 0 else None
+        self._left -= 1
         return None if tensor is None else {INPUT: tensor}
 
 

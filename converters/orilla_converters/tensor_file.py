@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,13 @@ class TensorFile:
         if not self.shape[0]:
             return np.empty(self.shape, np.uint8)
         return np.memmap(self.path, np.uint8, "r", shape=self.shape)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        """The tensors one after another, [height, width, depth]; unlike a map's, their pages are not held."""
+        size = self.shape[1] * self.shape[2] * self.shape[3]
+        with self.path.open("rb") as file:
+            for _ in range(len(self)):
+                yield np.frombuffer(file.read(size), np.uint8).reshape(self.shape[1:])
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes; for a worker's job."""
