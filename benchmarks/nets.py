@@ -22,4 +22,5 @@ def write_net(name: str, path: Path) -> None:
 
 def let_workers_find_benchmarks() -> None:
     """Jobs of this package run in workers, which look for it in `PYTHONPATH`."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+    places = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(place for place in places if place))

@@ -1,15 +1,16 @@
-"""Which pictures calibrate and which judge, and their tensors: the same pictures never do both."""
+"""Which pictures calibrate and which judge, and their tensors: no picture does both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_converters.leakage import tensor_digest, trained_twins
 from orilla_converters.tensor_file import TensorFile, write_tensors
 from orilla_runtime.errors import DataError, SourceError
 from orilla_runtime.labelled.images import LabelledImages
@@ -31,11 +32,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Pictures as the model takes them. `images` are those that could be read, in the order of the tensors."""
+    """Pictures as the model takes them. `images` are those that could be read, in the order of the tensors.
+
+    digests: of the tensors. twins: paths of pictures that were left out because they are the same as others.
+    """
 
     images: LabelledImages
     tensors: TensorFile
     unreadable: tuple[str, ...]
+    digests: frozenset[bytes]
+    twins: tuple[str, ...] = ()
 
 
 def select(
@@ -103,15 +109,20 @@ def read_pictures(
     preprocess: Preprocess,
     target: Path,
     read: Callable[[Path], NDArray[np.uint8]] = read_picture,
+    but: frozenset[bytes] = frozenset(),
 ) -> Pictures:
     """Run the pictures through `Preprocess` into a file, one at a time; those that cannot be read are left out.
 
+    but: digests of tensors that are left out too.
+
     Raises:
-        DataError: none can be read.
+        DataError: none can be read, or none is left.
     """
     function = Preprocessor(preprocess)
     readable: list[int] = []
     unreadable: list[str] = []
+    digests: set[bytes] = set()
+    twins: list[str] = []
 
     def tensors() -> Iterator[NDArray[np.uint8]]:
         for index in indices:
@@ -120,11 +131,39 @@ def read_pictures(
             except SourceError as error:
                 unreadable.append(error.message)
                 continue
+            digest = tensor_digest(tensor)
+            if digest in but:
+                twins.append(data.paths[index].as_posix())
+                continue
+            digests.add(digest)
             readable.append(index)
             yield tensor
 
     height, width = preprocess.size
     file = write_tensors(target, tensors(), (height, width, preprocess.depth))
+    if twins and not readable:
+        raise DataError(
+            f"{data.root}: the pictures that are to judge are the same as those that calibrate, {twins[0]} for one.",
+            "Give more pictures, each once.",
+        )
     if indices and not readable:
         raise DataError(f"None of the {len(indices)} pictures can be read; the first: {unreadable[0]}")
-    return Pictures(data.subset(readable), file, tuple(unreadable))
+    return Pictures(data.subset(readable), file, tuple(unreadable), frozenset(digests), tuple(twins))
+
+
+def read_both(
+    data: LabelledImages, chosen: Selection, split: Mapping[str, Any] | None, preprocess: Preprocess, folder: Path
+) -> tuple[Pictures, Pictures]:
+    """The pictures that calibrate and those that judge; no picture, nor a copy of it, does both or trained and judges.
+
+    Raises:
+        DataError: none can be read, or none is left to judge.
+    """
+    calibration = read_pictures(data, chosen.calibration, preprocess, folder / "calibration.u8")
+    trained = trained_twins(data, split, chosen.judged) if chosen.origin == "split" else frozenset()
+    left = [index for index in chosen.judged if index not in trained]
+    if not left:
+        raise DataError(f"{data.root}: the test pictures are copies of those that trained.", "Split the data anew.")
+    judged = read_pictures(data, left, preprocess, folder / "judged.u8", but=calibration.digests)
+    copies = (*(data.paths[index].as_posix() for index in sorted(trained)), *judged.twins)
+    return calibration, replace(judged, twins=copies)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from orilla_converters import bundling
-from orilla_converters.calibration import Pictures, Selection, read_pictures, select
+from orilla_converters.calibration import Pictures, Selection, read_both, select
 from orilla_converters.gates import DEFAULT_MAX_DROP
 from orilla_converters.live import on_disk
 from orilla_converters.mending import Mender, mend
@@ -204,13 +204,12 @@ def _calibrate(
     if origin.split and selection.origin == "seed":
         say(Note("The pictures of the training's split are not all there: calibration and judging were drawn anew."))
     preprocess = origin.preprocess_for(description)
-    calibration, judged = (
-        read_pictures(images, indices, preprocess, workshop.scratch / f"{name}.u8")
-        for name, indices in (("calibration", selection.calibration), ("judged", selection.judged))
-    )
+    calibration, judged = read_both(images, selection, origin.split, preprocess, workshop.scratch)
     left_out = (*calibration.unreadable, *judged.unreadable)
     if left_out:
         say(Note(f"{len(left_out)} pictures cannot be read and were left out; the first: {left_out[0]}"))
+    if judged.twins:
+        say(Note(f"{len(judged.twins)} pictures do not judge: copies of others that calibrated or trained."))
     return _Material(origin, description, selection, calibration, judged)
 
 

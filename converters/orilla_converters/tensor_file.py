@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_runtime.errors import DataError
+
 
 @dataclass(frozen=True, slots=True)
 class TensorFile:
@@ -47,10 +49,16 @@ class TensorFile:
 
 
 def write_tensors(path: Path, tensors: Iterable[NDArray[np.uint8]], shape: tuple[int, int, int]) -> TensorFile:
-    """Write tensors of [1, height, width, depth] as they come."""
+    """Write tensors of [1, height, width, depth] as they come.
+
+    Raises:
+        DataError: a tensor of another type or shape: real numbers, of whatever range, are no pixels.
+    """
     digest, count = hashlib.sha256(), 0
     with path.open("wb") as file:
         for tensor in tensors:
+            if tensor.dtype != np.uint8 or tensor.shape != (1, *shape):
+                raise DataError(f"A picture became {tensor.dtype} {list(tensor.shape)}, not uint8 {[1, *shape]}.")
             data = np.ascontiguousarray(tensor).tobytes()
             file.write(data)
             digest.update(data)
