@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_runtime.model import Model
+from orilla_runtime.tensors import TensorSpec
 
 WARM_UP_ROUNDS = 5
 
@@ -40,7 +41,9 @@ class Speed:
 
 
 def benchmark(models: Sequence[tuple[Model, int]], frame: NDArray[np.uint8], rounds: int) -> tuple[Speed, ...]:
-    """Time classifiers on one frame, in interleaved rounds, so that a drift of the machine meets all of them alike.
+    """Time models on one frame, in interleaved rounds, so that a drift of the machine meets all of them alike.
+
+    What does not take one picture is timed on drawn tensors; `frame` then is the whole call.
 
     Args:
         models: loaded models, each with the number of threads it was loaded with.
@@ -65,9 +68,20 @@ def benchmark(models: Sequence[tuple[Model, int]], frame: NDArray[np.uint8], rou
 
 
 def _calls(model: Model, frame: NDArray[np.uint8]) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    assert model.preprocess is not None
+    if model.preprocess is None:
+        tensors = tuple(_drawn(spec) for spec in model.session.inputs)
+        return (lambda: model.session.run(*tensors)), (lambda: model(*tensors))
     tensor = model.preprocess(frame)
     return (lambda: model.session.run(tensor)), (lambda: model(frame))
+
+
+def _drawn(spec: TensorSpec) -> NDArray[Any]:
+    """A tensor for an input that is no picture: values of 0 to 1, or all levels of an integer; open sides are 1."""
+    random = np.random.default_rng(0)
+    shape = tuple(side or 1 for side in spec.shape)
+    if np.issubdtype(np.dtype(spec.dtype), np.integer) and np.dtype(spec.dtype).itemsize == 1:
+        return random.integers(0, 128, shape).astype(spec.dtype)
+    return random.uniform(0, 1, shape).astype(spec.dtype)
 
 
 def _milliseconds(call: Callable[[], Any]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orilla_runtime.bundle.faults import refusal
-from orilla_runtime.bundle.manifest import Artifact
+from orilla_runtime.bundle.raw_manifest import AnyArtifact, RawManifest
 from orilla_runtime.bundle.reader import Bundle, open_bundle
 from orilla_runtime.engines.base import Engine, EngineOptions, Session
 from orilla_runtime.engines.selection import engine_for
@@ -52,12 +52,13 @@ def open_bundled(
     options: EngineOptions,
     *,
     top: int,
-    raw: bool,
+    wanted_task: str | None,
     expected_id: str | None,
 ) -> Opened:
     """Open a bundle with one of its artifacts. Raises as `load`."""
     bundle = open_bundle(path, expected_id)
     try:
+        task, preprocess = _task_of(bundle, wanted_task, top)
         artifact, runner = _choose(bundle, wanted, engine)
         try:
             session = runner.load(bundle.read(artifact.path), options)
@@ -67,8 +68,6 @@ def open_bundled(
     except BaseException:
         bundle.close()
         raise
-    info = bundle.manifest.task
-    task = RawTask() if raw else ClassificationTask(info.labels, info.output, info.temperature, top=top)
     return Opened(
         path=path,
         artifact=artifact.path,
@@ -77,12 +76,25 @@ def open_bundled(
         engine=runner.name,
         session=session,
         task=task,
-        preprocess=None if raw else bundle.manifest.preprocess,
+        preprocess=preprocess,
         bundle=bundle,
         # Read and hashed anew rather than kept: the bytes of a large model are not held twice.
         again=lambda threads: runner.load(bundle.read(artifact.path), replace(options, threads=threads)),
         threads=options.threads,
     )
+
+
+def _task_of(bundle: Bundle, wanted: str | None, top: int) -> tuple[ClassificationTask | RawTask, Preprocess | None]:
+    """What reads the outputs, and what makes the input of a picture: None where the caller gives the tensors."""
+    manifest = bundle.manifest
+    if isinstance(manifest, RawManifest):
+        if wanted == "classification":
+            raise UsageError(f"{bundle.path.name} is no classifier.", "Leave out task: its outputs come as they are.")
+        return RawTask(), None if wanted == "raw" else manifest.picture
+    if wanted == "raw":
+        return RawTask(), None
+    info = manifest.task
+    return ClassificationTask(info.labels, info.output, info.temperature, top=top), manifest.preprocess
 
 
 def open_bare(path: Path, engine: str, options: EngineOptions, said: FitOptions | None, *, top: int) -> Opened:
@@ -139,7 +151,7 @@ def _continued(message: str) -> str:
     return f"the {message[4:]}" if message.startswith("The ") else message
 
 
-def _choose(bundle: Bundle, wanted: str | None, engine: str) -> tuple[Artifact, Engine]:
+def _choose(bundle: Bundle, wanted: str | None, engine: str) -> tuple[AnyArtifact, Engine]:
     """The artifact that was named, else the first default whose format an engine runs here."""
     if wanted is not None:
         artifact = bundle.artifact(wanted)
@@ -153,7 +165,7 @@ def _choose(bundle: Bundle, wanted: str | None, engine: str) -> tuple[Artifact, 
     raise reasons[0]
 
 
-def _in_order(bundle: Bundle) -> Iterator[Artifact]:
+def _in_order(bundle: Bundle) -> Iterator[AnyArtifact]:
     """The defaults, TFLite first; then whatever else is there."""
     defaults = bundle.manifest.defaults
     for target in sorted(defaults, key=lambda target: ("tflite", "onnx", target).index(target)):
@@ -161,7 +173,7 @@ def _in_order(bundle: Bundle) -> Iterator[Artifact]:
     yield from bundle.manifest.artifacts
 
 
-def _require_promised(bundle: Bundle, artifact: Artifact, session: Session) -> None:
+def _require_promised(bundle: Bundle, artifact: AnyArtifact, session: Session) -> None:
     """The session's tensors are those of the manifest, and the manifest's `Preprocess` makes the input."""
     pairs = (("input", artifact.inputs, session.inputs), ("output", artifact.outputs, session.outputs))
     for kind, promised, found in pairs:
@@ -171,6 +183,8 @@ def _require_promised(bundle: Bundle, artifact: Artifact, session: Session) -> N
                 f"{artifact.path} has the {kind}s {', '.join(map(str, found))}, "
                 f"and the manifest promises {', '.join(map(str, promised))}",
             )
+    if isinstance(bundle.manifest, RawManifest):
+        return  # the manifest's own check has held its pictures against the tensors that it promises
     preprocess = bundle.manifest.preprocess
     made = TensorSpec("Preprocess", preprocess.shape, preprocess.dtype)
     if len(session.inputs) != 1 or not _fits(made, session.inputs[0]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,7 @@ class Model:
         format, precision: of the artifact (`tflite`, `int8`); a bare model has no precision.
         engine: what runs it, `litert/cpu`.
         labels: class names in class order; empty for the raw task.
-        preprocess: how a picture becomes the input tensor; None for the raw task.
+        preprocess: how a picture becomes the input tensor; None where the caller gives the tensors.
         task, session: what decodes the outputs, and what runs the artifact.
     """
 
@@ -63,22 +63,24 @@ class Model:
         """Class names in class order."""
         return self.task.labels if isinstance(self.task, ClassificationTask) else ()
 
-    def __call__(self, *inputs: NDArray[Any]) -> Any:
-        """One picture (uint8, BGR, height x width x 3) to a `Classification`; raw: the input tensors to `RawOutputs`.
+    def __call__(self, *inputs: NDArray[Any], **named: NDArray[Any]) -> Any:
+        """One picture (uint8, BGR, height x width x 3) to a `Classification`, or to `RawOutputs` of a raw bundle.
+
+        Where `preprocess` is None, the input tensors in the session's order, or by their names, to `RawOutputs`.
 
         Raises:
             SourceError: not a uint8 picture.
-            UsageError: wrong tensors (raw), or the model was closed.
+            UsageError: wrong tensors or names, or the model was closed.
             ModelError: the engine failed, or the scores are not finite.
         """
-        return self.process(*inputs)[0]
+        return self.process(*inputs, **named)[0]
 
-    def process(self, *inputs: NDArray[Any]) -> tuple[Any, Timing]:
+    def process(self, *inputs: NDArray[Any], **named: NDArray[Any]) -> tuple[Any, Timing]:
         """As a call, with what each step cost; `decode` is 0, since the picture is there already."""
         with self._lock:
             self._require_open()
             start = time.perf_counter_ns()
-            tensors = self._tensors(inputs)
+            tensors = self._tensors(inputs, named)
             prepared = time.perf_counter_ns()
             outputs = self.session.run(*tensors)
             inferred = time.perf_counter_ns()
@@ -95,7 +97,7 @@ class Model:
         with self._lock:
             self._require_open()
             if not isinstance(self.task, ClassificationTask):
-                raise UsageError(f"{self.path.name} was loaded with task='raw' and has no class scores.")
+                raise UsageError(f"{self.path.name} has the task raw and no class scores.")
             return self.task.scores(self.session.run(tensor), self.session.outputs)
 
     @property
@@ -118,12 +120,23 @@ class Model:
             self._require_open()
         return Model(replace(self._opened, session=self._opened.again(threads)), owns_bundle=False)
 
-    def _tensors(self, inputs: tuple[NDArray[Any], ...]) -> tuple[NDArray[Any], ...]:
+    def _tensors(self, inputs: tuple[NDArray[Any], ...], named: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         if self._preprocessor is None:
-            return inputs
-        if len(inputs) != 1:
+            return self._in_order(inputs, named)
+        if len(inputs) != 1 or named:
             raise UsageError(f"The model takes one picture at a time, not {len(inputs)}.", "Call it for each picture.")
         return (self._preprocessor(inputs[0]),)
+
+    def _in_order(
+        self, inputs: tuple[NDArray[Any], ...], named: Mapping[str, NDArray[Any]]
+    ) -> tuple[NDArray[Any], ...]:
+        """The tensors as the session takes them; pictures alone would be run as the wrong input without a word."""
+        if not named:
+            return inputs
+        names = [spec.name for spec in self.session.inputs]
+        if inputs or set(named) != set(names):
+            raise UsageError(f"{self.path.name} takes {', '.join(names)}.", "Give each of them once, all by name.")
+        return tuple(named[name] for name in names)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -177,7 +190,7 @@ def load(
         device: `auto`, or a device of the engine; one that is named and not there is an error.
         threads: by default every CPU that this process may use.
         top: how many classes a result holds, 1 or more.
-        task: `classification` (what is tried by default) or `raw`: tensors in, tensors out.
+        task: `classification` (what is tried by default for a bare model) or `raw`: tensors in, tensors out.
         expected_id: of a bundle: its id, as noted when it was made.
         signature: of a bare TFLite file with several.
         labels, mean, std, channels, label_offset, output, fit, crop_fraction: of a bare model, where the file does
@@ -194,15 +207,14 @@ def load(
         raise UsageError(f"task={task!r} is not known.", f"Use {' or '.join(TASKS)}.")
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise UsageError(f"top={top!r} is not possible.", "Give 1 or more.")
-    raw = task == "raw"
     options = EngineOptions(device=device, threads=threads, signature=signature)
     said = FitOptions(labels, mean, std, channels, label_offset, output, fit, crop_fraction)
     if is_bundle(path):
         given = said.given() + (("signature",) if signature is not None else ())
         if given:
             raise UsageError(f"{path.name} says these itself: {', '.join(given)}.", "Leave them out for a bundle.")
-        return Model(open_bundled(path, artifact, engine, options, top=top, raw=raw, expected_id=expected_id))
+        return Model(open_bundled(path, artifact, engine, options, top=top, wanted_task=task, expected_id=expected_id))
     for name, value in (("artifact", artifact), ("expected_id", expected_id)):
         if value is not None:
             raise UsageError(f"{path.name} is no bundle, so {name} has no meaning.", "Leave it out, or give a bundle.")
-    return Model(open_bare(path, engine, options, None if raw else said, top=top))
+    return Model(open_bare(path, engine, options, None if task == "raw" else said, top=top))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,16 @@ class TensorSpec:
             return tensor.astype(np.float32, copy=False)
         scale = np.float32(self.quantization.scale)
         return (tensor.astype(np.float32) - np.float32(self.quantization.zero_point)) * scale
+
+    def stored(self, real: NDArray[np.float32]) -> NDArray[Any]:
+        """Real numbers as the tensor stores them: rounded to its scale and zero point where it is quantized."""
+        dtype = np.dtype(self.dtype)
+        if self.quantization is None:
+            return real.astype(dtype, copy=False)
+        limits = np.iinfo(dtype)
+        steps = np.rint(real / np.float32(self.quantization.scale)) + self.quantization.zero_point
+        whole: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
+        return whole
 
     def __str__(self) -> str:
         shape = "x".join("?" if side is None else str(side) for side in self.shape) or "scalar"

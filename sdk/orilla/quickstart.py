@@ -96,7 +96,7 @@ def _summary(root: Path, bundle: Path, keras_ms: float, artifact_ms: dict[str, f
     from orilla_runtime.bundle.reader import open_bundle
 
     with open_bundle(bundle) as opened:
-        manifest = opened.manifest
+        manifest = opened.classifier
     sizes = {entry.path: entry.bytes for entry in manifest.files}
     rows = []
     for artifact in manifest.artifacts:

@@ -1,6 +1,7 @@
 """The manifest's data classes <-> canonical JSON. Strict: one manifest has one spelling, and every other is refused.
 
-The data classes of manifest.py are the schema: each field is a required key of that type, and there are no others.
+The data classes of manifest.py, and of raw_manifest.py where `features` says so, are the schema: each field is a
+required key of that type, and there are no others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST
-from orilla_runtime.bundle.manifest import FEATURES, SCHEMA, Manifest
+from orilla_runtime.bundle.manifest import FEATURES, RAW, SCHEMA, Manifest
+from orilla_runtime.bundle.raw_manifest import AnyManifest, RawManifest
 from orilla_runtime.errors import UsageError
 
 MAX_BYTES = 16 * 2**20
@@ -31,25 +33,25 @@ UPDATE = "Update Orilla: pip install --upgrade orilla"
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
 
 
-def manifest_as_json(manifest: Manifest) -> dict[str, Any]:
+def manifest_as_json(manifest: AnyManifest) -> dict[str, Any]:
     """The manifest as JSON's own types, for a program to print.
 
     Raises:
         BundleError: a value that JSON cannot hold; never for a manifest that was read from a bundle.
     """
-    plain = _encode(manifest, Manifest, "", manifest.name)
+    plain = _encode(manifest, type(manifest), "", manifest.name)
     assert isinstance(plain, dict)
     return plain
 
 
-def encode_manifest(manifest: Manifest, where: str) -> bytes:
+def encode_manifest(manifest: AnyManifest, where: str) -> bytes:
     """The bytes of manifest.json.
 
     Raises:
         BundleError: a value that JSON or the manifest's types cannot hold.
     """
     try:
-        data = _canonical(_encode(manifest, Manifest, "", where))
+        data = _canonical(_encode(manifest, type(manifest), "", where))
     except UnicodeEncodeError:
         raise refusal(where, "wrong-value", f"{MANIFEST}: a text holds half a character (a lone surrogate)") from None
     except RecursionError:
@@ -60,7 +62,7 @@ def encode_manifest(manifest: Manifest, where: str) -> bytes:
     return data
 
 
-def decode_manifest(data: bytes, where: str) -> Manifest:
+def decode_manifest(data: bytes, where: str) -> AnyManifest:
     """The manifest that these bytes spell; `checks.py` judges what it says.
 
     Raises:
@@ -81,8 +83,9 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
         canonical = b""
     if canonical != data:
         raise refusal(where, "not-canonical", f"{MANIFEST} is not spelled as Orilla spells it")
-    manifest = _decode(plain, Manifest, "", where)
-    assert isinstance(manifest, Manifest)
+    features = plain.get("features")
+    kind = RawManifest if isinstance(features, list) and RAW in features else Manifest
+    manifest: AnyManifest = _decode(plain, kind, "", where)
     return manifest
 
 

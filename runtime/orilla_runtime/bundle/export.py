@@ -1,7 +1,7 @@
 """An artifact of a bundle as plain files, for an app that knows nothing of Orilla.
 
-`model.tflite` or `model.onnx`, `labels.txt`, `preprocess.json`, and where the bundle has a self-test `golden.json` with
-its arrays in `golden/`: raw little-endian numbers, which every language can read.
+`model.tflite` or `model.onnx`, `labels.txt` of a classifier, `preprocess.json`, and where the bundle has a self-test
+`golden.json` with its arrays in `golden/`: raw little-endian numbers, which every language can read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_runtime.bundle.golden import decode_array, input_tensor
+from orilla_runtime.bundle.arrays import decode_array
+from orilla_runtime.bundle.golden_parts import input_tensor
 from orilla_runtime.bundle.manifest import Artifact, Golden, Manifest
+from orilla_runtime.bundle.raw_golden import golden_inputs, stored_inputs
+from orilla_runtime.bundle.raw_manifest import AnyArtifact, RawArtifact, RawGolden, RawManifest
 from orilla_runtime.bundle.reader import Bundle
 from orilla_runtime.errors import SinkError
 from orilla_runtime.formats.files import SUFFIXES
+from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.tensors import TensorSpec
 
 GOLDEN_BYTES = 1 << 20
@@ -59,11 +63,11 @@ def export_artifact(bundle: Bundle, folder: str | Path, artifact: str | None = N
         for name, content in files.items():
             (part / name).parent.mkdir(exist_ok=True)
             (part / name).write_bytes(content)
-    inputs = sum(name.startswith("golden/input") for name in files)
+    inputs = sum(name.startswith("golden/input") for name in files) // len(chosen.inputs)
     return Exported(folder, chosen.path, {name: len(content) for name, content in files.items()}, inputs)
 
 
-def _chosen(bundle: Bundle, artifact: str | None) -> Artifact:
+def _chosen(bundle: Bundle, artifact: str | None) -> AnyArtifact:
     if artifact is not None:
         return bundle.artifact(artifact)
     defaults = bundle.manifest.defaults
@@ -71,31 +75,52 @@ def _chosen(bundle: Bundle, artifact: str | None) -> Artifact:
     return bundle.artifact(defaults[targets[0]]) if targets else bundle.manifest.artifacts[0]
 
 
-def _files(bundle: Bundle, artifact: Artifact) -> Iterator[tuple[str, bytes]]:
+def _files(bundle: Bundle, artifact: AnyArtifact) -> Iterator[tuple[str, bytes]]:
     suffix = f".{artifact.format}"
     model = f"model{suffix if suffix in SUFFIXES else Path(artifact.path).suffix}"
-    manifest = bundle.manifest
     yield model, bundle.read(artifact.path)
-    yield "labels.txt", "".join(f"{' '.join(label.split())}\n" for label in manifest.task.labels).encode()
-    yield "preprocess.json", _json(_description(bundle.id, manifest, artifact, model))
-    if manifest.golden is not None:
-        yield from _golden(bundle, manifest.golden, artifact)
+    head = {"model": model, "bundle": bundle.id, "artifact": artifact.path}
+    manifest = bundle.manifest
+    if isinstance(manifest, RawManifest):
+        assert isinstance(artifact, RawArtifact)
+        yield from _of_raw(bundle, manifest, artifact, head)
+    else:
+        assert isinstance(artifact, Artifact)
+        yield from _of_classifier(bundle, manifest, artifact, head)
 
 
-def _description(bundle_id: str, manifest: Manifest, artifact: Artifact, model: str) -> dict[str, Any]:
+def _of_classifier(
+    bundle: Bundle, manifest: Manifest, artifact: Artifact, head: dict[str, str]
+) -> Iterator[tuple[str, bytes]]:
     """What an app has to know; `scale` and `offset` are as `Preprocess` has them: stored = pixel * scale + offset."""
     task = manifest.task
-    return {
-        "model": model,
-        "bundle": bundle_id,
-        "artifact": artifact.path,
-        **asdict(manifest.preprocess),
-        "inputs": [_tensor(spec) for spec in artifact.inputs],
-        "outputs": [_tensor(spec) for spec in artifact.outputs],
+    yield "labels.txt", "".join(f"{' '.join(label.split())}\n" for label in task.labels).encode()
+    meaning = {
         "task": task.name,
         "output": task.output,
         "temperature": task.temperature,
         "labels": list(task.labels),
+    }
+    yield "preprocess.json", _json({**head, **asdict(manifest.preprocess), **_tensors(artifact), **meaning})
+    if manifest.golden is not None:
+        yield from _golden(bundle, manifest.preprocess, manifest.golden, artifact)
+
+
+def _of_raw(
+    bundle: Bundle, manifest: RawManifest, artifact: RawArtifact, head: dict[str, str]
+) -> Iterator[tuple[str, bytes]]:
+    """`preprocess` holds, by its name, each input that is a picture."""
+    pictures = {name: asdict(preprocess) for name, preprocess in manifest.preprocess.items()}
+    tensors = _tensors(artifact)
+    yield "preprocess.json", _json({**head, "preprocess": pictures, **tensors, "task": manifest.task.name})
+    if manifest.golden is not None:
+        yield from _raw_golden(bundle, manifest, manifest.golden, artifact)
+
+
+def _tensors(artifact: AnyArtifact) -> dict[str, Any]:
+    return {
+        "inputs": [_tensor(spec) for spec in artifact.inputs],
+        "outputs": [_tensor(spec) for spec in artifact.outputs],
     }
 
 
@@ -103,8 +128,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
     return {**asdict(spec), "shape": [side or 1 for side in spec.shape]}
 
 
-def _golden(bundle: Bundle, golden: Golden, artifact: Artifact) -> Iterator[tuple[str, bytes]]:
-    preprocess = bundle.manifest.preprocess
+def _golden(bundle: Bundle, preprocess: Preprocess, golden: Golden, artifact: Artifact) -> Iterator[tuple[str, bytes]]:
     inputs = decode_array(bundle.read(golden.inputs), golden.inputs)
     stored = next(output for output in golden.outputs if output.artifact == artifact.path)
     outputs = decode_array(bundle.read(stored.path), stored.path)
@@ -123,6 +147,37 @@ def _golden(bundle: Bundle, golden: Golden, artifact: Artifact) -> Iterator[tupl
     yield "golden/picture.bin", _raw(tensor)
     picture = {"file": "golden/picture.png", "pixels": "golden/picture.bin", "tolerance": golden.picture_tolerance}
     yield "golden.json", _json({"kind": golden.kind, "tolerance": stored.tolerance, "cases": cases, "picture": picture})
+
+
+def _raw_golden(
+    bundle: Bundle, manifest: RawManifest, golden: RawGolden, artifact: RawArtifact
+) -> Iterator[tuple[str, bytes]]:
+    """Each case has its inputs, and its outputs as numbers, by their names."""
+    stored = {one.output: one for one in golden.outputs if one.artifact == artifact.path}
+    expected = {name: decode_array(bundle.read(one.path), one.path) for name, one in stored.items()}
+    cases: list[dict[str, Any]] = []
+    left = GOLDEN_BYTES
+    for number, row in enumerate(zip(*golden_inputs(bundle, manifest, golden), strict=True)):
+        tensors = stored_inputs(manifest, artifact.inputs, row)
+        left -= sum(tensor.nbytes for tensor in tensors) + sum(array[number].nbytes for array in expected.values())
+        if cases and left < 0:
+            break
+        files = {spec.name: f"golden/input-{number}-{spec.name}.bin" for spec in artifact.inputs}
+        for spec, tensor in zip(artifact.inputs, tensors, strict=True):
+            yield files[spec.name], _raw(tensor)
+        cases.append({"inputs": files, "outputs": {name: _numbers(array[number]) for name, array in expected.items()}})
+    document: dict[str, Any] = {
+        "kind": golden.kind,
+        "tolerances": {name: one.tolerance for name, one in stored.items()},
+        "cases": cases,
+    }
+    if golden.picture is not None:
+        shown = golden.picture
+        yield "golden/picture.png", bundle.read(shown.picture)
+        yield "golden/picture.bin", _raw(decode_array(bundle.read(shown.tensor), shown.tensor))
+        names = {"file": "golden/picture.png", "pixels": "golden/picture.bin"}
+        document["picture"] = {**names, "tolerance": shown.tolerance}
+    yield "golden.json", _json(document)
 
 
 def _raw(array: NDArray[Any]) -> bytes:

@@ -13,8 +13,9 @@ from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.tensors import TensorSpec
 
 SCHEMA = 1
-FEATURES: frozenset[str] = frozenset()
-"""Names in `features` that this reader knows; any other is refused."""
+RAW = "raw"
+FEATURES: frozenset[str] = frozenset({RAW})
+"""Names in `features` that this reader knows; any other is refused. `raw`: the manifest is a `RawManifest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -15,7 +16,8 @@ from orilla_runtime.bundle.codec import MAX_BYTES as MAX_MANIFEST
 from orilla_runtime.bundle.codec import decode_manifest
 from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import LOCAL, LOCAL_SIGNATURE, MANIFEST, Entry
-from orilla_runtime.bundle.manifest import Artifact, Manifest
+from orilla_runtime.bundle.manifest import Manifest
+from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest, RawManifest
 from orilla_runtime.errors import BundleError, UsageError
 
 SUFFIX = ".orilla"
@@ -31,7 +33,7 @@ class Bundle:
         manifest: what the bundle says of itself, checked against the entries.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, entries: tuple[Entry, ...], id_: str, manifest: Manifest) -> None:
+    def __init__(self, path: Path, file: BinaryIO, entries: tuple[Entry, ...], id_: str, manifest: AnyManifest) -> None:
         self.path = path
         self.id = id_
         self.manifest = manifest
@@ -73,7 +75,7 @@ class Bundle:
         for entry_path in self._hashes:
             self.read(entry_path)
 
-    def artifact(self, name: str) -> Artifact:
+    def artifact(self, name: str) -> AnyArtifact:
         """The artifact that `name` means.
 
         `name` is a path (`artifacts/x.tflite`), a file name (`x.tflite`), a recipe (`tflite:int8,calibration=100`),
@@ -82,7 +84,7 @@ class Bundle:
         Raises:
             UsageError: no artifact or several are called so; the remedy names those that there are.
         """
-        artifacts = self.manifest.artifacts
+        artifacts: Sequence[AnyArtifact] = self.manifest.artifacts
         name_of_default = self.manifest.defaults.get(name)
         for found in (
             [artifact for artifact in artifacts if artifact.path == name],
@@ -96,6 +98,17 @@ class Bundle:
             if found:
                 raise UsageError(f"{self.path} has {len(found)} artifacts {name!r}.", f"Give a path: {_paths(found)}.")
         raise UsageError(f"{self.path} has no artifact {name!r}.", f"It has {_paths(artifacts)}.")
+
+    @property
+    def classifier(self) -> Manifest:
+        """The manifest, for what works with classifiers alone.
+
+        Raises:
+            UsageError: a raw bundle, whose outputs are no class scores.
+        """
+        if isinstance(self.manifest, RawManifest):
+            raise UsageError(f"{self.path} is no classifier: it gives its outputs as they are.", "Load it and call it.")
+        return self.manifest
 
     def close(self) -> None:
         """Close the file; may be called twice."""
@@ -191,5 +204,5 @@ def _checked(path: Path, file: BinaryIO, expected_id: str | None) -> Bundle:
     return Bundle(path, file, entries, id_, manifest)
 
 
-def _paths(artifacts: list[Artifact] | tuple[Artifact, ...]) -> str:
+def _paths(artifacts: Sequence[AnyArtifact]) -> str:
     return ", ".join(artifact.path for artifact in artifacts)

@@ -14,7 +14,8 @@ from typing import BinaryIO
 from orilla_runtime.bundle.checks import check_manifest
 from orilla_runtime.bundle.codec import decode_manifest, encode_manifest
 from orilla_runtime.bundle.layout import MANIFEST, MAX_BYTES, MAX_ENTRIES, Entry, directory, is_name, local_header
-from orilla_runtime.bundle.manifest import FileEntry, Manifest
+from orilla_runtime.bundle.manifest import FileEntry
+from orilla_runtime.bundle.raw_manifest import AnyManifest
 from orilla_runtime.errors import BundleError
 from orilla_runtime.files import replaced
 
@@ -33,7 +34,7 @@ class _Part:
     sha256: str
 
 
-def write_bundle(path: str | Path, manifest: Manifest, entries: Mapping[str, bytes | Path]) -> str:
+def write_bundle(path: str | Path, manifest: AnyManifest, entries: Mapping[str, bytes | Path]) -> str:
     """Write a bundle and return its id, the sha256 of its manifest.json in hexadecimal digits.
 
     `entries` are the files beside the manifest (`artifacts/x.tflite`), as bytes or as files that are copied piece by

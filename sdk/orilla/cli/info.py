@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orilla.cli.console import percent, print_json, print_table, say, size
+from orilla.cli.raw_display import worst_output
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.golden import GoldenCheck
-    from orilla_runtime.bundle.manifest import Artifact
+    from orilla_runtime.bundle.manifest import Manifest
+    from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest, RawManifest
     from orilla_runtime.bundle.reader import Bundle
+    from orilla_runtime.preprocess import Preprocess
 
 
 @click.command()
@@ -68,7 +71,7 @@ def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, s
         except EngineError as error:
             skipped.append((artifact.path, error.message))
 
-    def open_session(artifact: Artifact, model: bytes) -> Session:
+    def open_session(artifact: AnyArtifact, model: bytes) -> Session:
         return engine_for(artifact.format).load(model, EngineOptions())
 
     return self_test(bundle, open_session, only=usable), tuple(skipped)
@@ -80,7 +83,7 @@ def _bundle_as_json(
     from orilla_runtime.bundle.codec import manifest_as_json
 
     manifest = manifest_as_json(bundle.manifest)
-    document: dict[str, Any] = {"id": bundle.id, **manifest, "labels": list(bundle.manifest.task.labels)}
+    document: dict[str, Any] = {"id": bundle.id, **manifest, "labels": manifest["task"].get("labels", [])}
     if verified:
         document["verify"] = {
             "passed": all(check.passed for check in checks),
@@ -99,15 +102,49 @@ def _bundle_as_json(
 
 
 def _print_bundle(bundle: Bundle) -> None:
+    from orilla_runtime.bundle.raw_manifest import RawManifest
+
     manifest = bundle.manifest
-    labels = manifest.task.labels
-    shown = ", ".join(labels[:8]) + (f", … ({len(labels)} in all)" if len(labels) > 8 else "")
-    preprocess = manifest.preprocess
-    height, width = preprocess.size
     click.echo(f"{bundle.path.name}: {manifest.task.name}, made by {manifest.created_by}")
     click.echo(f"id          {bundle.id}")
+    if isinstance(manifest, RawManifest):
+        _print_raw(manifest)
+    else:
+        _print_classifier(manifest)
+
+
+def _print_raw(manifest: RawManifest) -> None:
+    first = manifest.artifacts[0]
+    for spec in first.inputs:
+        picture = manifest.preprocess.get(spec.name)
+        click.echo(f"input       {spec}{'' if picture is None else f', a picture: {_picture(picture)}'}")
+    for spec in first.outputs:
+        click.echo(f"output      {spec}")
+    click.echo(f"self-test   {manifest.golden.kind if manifest.golden else 'none'}")
+    click.echo()
+    sizes = {entry.path: entry.bytes for entry in manifest.files}
+    columns = ("artifact", "bytes", "worst output", "SQNR dB", "cosine", "default for")
+    rows = [
+        (artifact.path, size(sizes[artifact.path]), *worst_output(artifact.metrics), _targets(manifest, artifact.path))
+        for artifact in manifest.artifacts
+    ]
+    print_table(columns, rows, numeric=("bytes", "SQNR dB", "cosine"))
+
+
+def _picture(preprocess: Preprocess) -> str:
+    height, width = preprocess.size
+    return f"{width}x{height} {preprocess.channels}, {preprocess.fit}, {preprocess.interpolation}"
+
+
+def _targets(manifest: AnyManifest, path: str) -> str:
+    return ", ".join(target for target, chosen in manifest.defaults.items() if chosen == path)
+
+
+def _print_classifier(manifest: Manifest) -> None:
+    labels = manifest.task.labels
+    shown = ", ".join(labels[:8]) + (f", … ({len(labels)} in all)" if len(labels) > 8 else "")
     click.echo(f"labels      {shown}")
-    click.echo(f"input       {width}x{height} {preprocess.channels}, {preprocess.fit}, {preprocess.interpolation}")
+    click.echo(f"input       {_picture(manifest.preprocess)}")
     click.echo(f"self-test   {manifest.golden.kind if manifest.golden else 'none'}")
     click.echo()
     sizes = {entry.path: entry.bytes for entry in manifest.files}
@@ -118,7 +155,7 @@ def _print_bundle(bundle: Bundle) -> None:
             size(sizes[artifact.path]),
             percent(artifact.metrics.accuracy.top1) if artifact.metrics and artifact.metrics.accuracy else "–",
             percent(artifact.metrics.agreement) if artifact.metrics else "–",
-            ", ".join(target for target, path in manifest.defaults.items() if path == artifact.path),
+            _targets(manifest, artifact.path),
         )
         for artifact in manifest.artifacts
     ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from collections.abc import Hashable
+from typing import Any, TextIO
 
 from orilla_runtime.sinks.base import Counts, Record
 from orilla_runtime.sinks.lines import LineStream
 from orilla_runtime.sources.base import Frame
 from orilla_runtime.tasks.classification import Classification
+from orilla_runtime.tasks.raw import RawOutputs
+from orilla_runtime.tensors import TensorSpec
 from orilla_runtime.text import printable
 
 
 class ResultLines:
-    """Writes `name`, `label` and `score` with tabs between; implements `Sink`.
+    """Writes `name`, `label` and `score` with tabs between; implements `Sink`. Raw outputs: what each one is.
 
     A picture gets a line each. Frames of one video or camera get a line when the best class is another than before;
     the name then ends in the time in the video (`clip.mp4@1.250s`), or of the day in UTC for a camera.
@@ -21,17 +24,18 @@ class ResultLines:
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._live = live
         self._lines = LineStream(stream)
-        self._last = ("", -1)
+        self._last: tuple[str, Hashable] = ("", -1)
 
     def write(self, record: Record) -> None:
         """Write a line where there is something new. Failures are shown elsewhere."""
         frame = record.frame
-        if frame is None or not isinstance(record.result, Classification):
+        said = None if frame is None else _said(record.result)
+        if frame is None or said is None:
             return
-        best = record.result.top
-        if (frame.source, best.class_id) != self._last or _is_picture(frame):
-            self._last = (frame.source, best.class_id)
-            self._lines.write(f"{self._name(frame)}\t{printable(best.label)}\t{best.score:.4f}\n")
+        identity, text = said
+        if (frame.source, identity) != self._last or _is_picture(frame):
+            self._last = (frame.source, identity)
+            self._lines.write(f"{self._name(frame)}\t{text}\n")
 
     def finish(self, counts: Counts) -> None:
         """Every line is already written."""
@@ -44,6 +48,17 @@ class ResultLines:
         if self._live:
             return f"{name}@{frame.captured_at:%Y-%m-%dT%H:%M:%S}.{frame.captured_at.microsecond // 1000:03d}Z"
         return name if frame.pts_seconds is None else f"{name}@{frame.pts_seconds:.3f}s"
+
+
+def _said(result: Any) -> tuple[Hashable, str] | None:
+    """What tells a result from the one before, and the line's text."""
+    if isinstance(result, Classification):
+        return result.top.class_id, f"{printable(result.top.label)}\t{result.top.score:.4f}"
+    if isinstance(result, RawOutputs):
+        specs = [TensorSpec(name, array.shape, array.dtype.name) for name, array in result.tensors.items()]
+        text = "\t".join(printable(str(spec)) for spec in specs)
+        return text, text
+    return None
 
 
 def _is_picture(frame: Frame) -> bool:

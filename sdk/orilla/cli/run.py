@@ -18,6 +18,7 @@ from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
     from orilla.cli.run_summary import Summary
+    from orilla_runtime.model import Model
     from orilla_runtime.pipeline import Pipeline
     from orilla_runtime.sinks.base import Sink
     from orilla_runtime.sources.base import Source
@@ -55,7 +56,8 @@ def command(
     Put -- before names that begin with a dash.
 
     Without --jsonl -, --csv - or --json, standard output gets one line a picture, or one at each change of the best
-    class of a video or camera: name, label and score, with tabs between. Pictures that cannot be read are reported,
+    class of a video or camera: name, label and score, with tabs between; of a model that is no classifier, what its
+    outputs are, whose values --jsonl holds. Pictures that cannot be read are reported,
     the run goes on, and the exit code is 1. Ctrl-C ends a run in good order: of a camera with 0, of files with 1.
     """
     from orilla.cli.result_lines import ResultLines
@@ -70,6 +72,7 @@ def command(
     _refuse_overwriting(wanted, (model, *sources))
     with ExitStack() as stack:
         loaded = stack.enter_context(load(model, artifact=artifact, top=top, **others))
+        _require_picture(loaded)
         opened = _open_sources(stack, sources)
         sinks = _open_sinks(stack, wanted)
         if not to_stdout and not as_json:
@@ -134,6 +137,15 @@ def _identity(name: str) -> Path | None:
         return Path(name).resolve()
     except (OSError, ValueError, RuntimeError):
         return None
+
+
+def _require_picture(model: Model) -> None:
+    if model.preprocess is None:
+        taken = ", ".join(str(spec) for spec in model.session.inputs)
+        raise UsageError(
+            f"{model.path} does not take one picture, but {printable(taken)}.",
+            "Give it its tensors in Python: orilla.load(PATH)(NAME=array, …).",
+        )
 
 
 def _open_sources(stack: ExitStack, names: tuple[str, ...]) -> list[Source]:

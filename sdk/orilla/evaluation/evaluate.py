@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_runtime.bundle.manifest import Accuracy, Artifact
+from orilla_runtime.bundle.manifest import Accuracy
+from orilla_runtime.bundle.raw_manifest import AnyArtifact
 from orilla_runtime.bundle.reader import is_bundle, open_bundle
 from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
@@ -101,7 +102,7 @@ def open_artifacts(
     if not is_bundle(path):
         return [load(path, **options)], ()
     with open_bundle(path) as bundle:
-        chosen: Sequence[Artifact] = (bundle.artifact(artifact),) if artifact else bundle.manifest.artifacts
+        chosen: Sequence[AnyArtifact] = (bundle.artifact(artifact),) if artifact else bundle.manifest.artifacts
     models: list[Model] = []
     skipped: list[tuple[str, str]] = []
     for entry in chosen:
