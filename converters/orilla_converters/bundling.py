@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_converters.stability import Worst
+from orilla_converters.standing import artifact_path
 from orilla_converters.verify import Judge, Verdict, run_all
 from orilla_runtime.bundle.golden import build_golden
 from orilla_runtime.bundle.manifest import Artifact, Golden, Manifest, TaskInfo
@@ -29,19 +31,14 @@ GOLDEN_INPUTS = 4
 LONGEST_SIDE = 640
 """Of the golden picture: it is stored as PNG, and a photo of 640 pixels is about half a megabyte."""
 TOLERANCE_FLOOR = {"float32": 1e-4, "float16": 5e-3, "int8": 2e-2, "mixed": 2e-2, "dynamic": 2e-2, "16x8": 2e-2}
-PREFERRED = ("int8", "mixed", "float32", "float16", "dynamic", "16x8")
 VERSIONED = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
-
-
-def artifact_path(verdict: Verdict) -> str:
-    """The artifact's place in the bundle."""
-    return f"artifacts/{verdict.recipe.name}"
 
 
 def write(
     output: Path,
     *,
     verdicts: Sequence[Verdict],
+    defaults: Mapping[str, str],
     judge: Judge,
     labels: tuple[str, ...],
     preprocess: Preprocess,
@@ -49,7 +46,10 @@ def write(
     golden: str,
     record: Mapping[str, Any],
 ) -> str:
-    """Write the bundle of artifacts that passed, and give its id; `record` goes into `extra`."""
+    """Write the bundle of artifacts that passed, and give its id; `record` goes into `extra`.
+
+    defaults: the path of the default artifact of each format.
+    """
     entries: dict[str, bytes | Path] = {artifact_path(verdict): verdict.data for verdict in verdicts}
     test, files = _golden(golden, verdicts, judge, preprocess)
     entries |= files
@@ -60,7 +60,7 @@ def write(
         task=TaskInfo("classification", labels, "probabilities"),
         preprocess=preprocess,
         artifacts=tuple(_artifact(verdict) for verdict in verdicts),
-        defaults=_defaults(verdicts),
+        defaults=dict(defaults),
         files=(),
         golden=test,
         training=dict(training),
@@ -91,14 +91,6 @@ def _artifact(verdict: Verdict) -> Artifact:
     )
 
 
-def _defaults(verdicts: Sequence[Verdict]) -> dict[str, str]:
-    """For each format int8 where it is there: every artifact here has passed its gate."""
-    found: dict[str, str] = {}
-    for verdict in sorted(verdicts, key=lambda each: PREFERRED.index(each.recipe.precision)):
-        found.setdefault(verdict.recipe.format, artifact_path(verdict))
-    return found
-
-
 def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
     rows = []
     for verdict in verdicts:
@@ -110,11 +102,25 @@ def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
                 "operators": _operators(verdict),
                 "gate": asdict(verdict.gate),
                 "metrics": asdict(verdict.comparison.metrics),
-                "worst": [judge.images.paths[index].as_posix() for index in verdict.comparison.worst],
+                "cosine": verdict.comparison.cosine,
+                "untied_to_place_5": verdict.comparison.untied,
+                "keras_untied_to_place_5": verdict.comparison.keras_untied,
+                "thresholds": [asdict(flips) for flips in verdict.comparison.flips],
+                "worst": [_worst(worst, judge) for worst in verdict.comparison.worst],
             }
         )
     report = {"artifacts": rows, "judged": {"n": len(judge.tensors), "digest": judge.tensors.digest}}
     return (json.dumps(report, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1) + "\n").encode()
+
+
+def _worst(worst: Worst, judge: Judge) -> dict[str, Any]:
+    """A picture by its path, and `[class id, score]` of both sides' best classes."""
+    return {
+        "picture": judge.images.paths[worst.index].as_posix(),
+        "max_abs_error": worst.error,
+        "keras": [list(pair) for pair in worst.keras],
+        "artifact": [list(pair) for pair in worst.artifact],
+    }
 
 
 def _operators(verdict: Verdict) -> dict[str, int]:

@@ -14,44 +14,21 @@ from orilla_converters import bundling
 from orilla_converters.calibration import Pictures, Selection, read_both, select
 from orilla_converters.gates import DEFAULT_MAX_DROP
 from orilla_converters.live import on_disk
+from orilla_converters.measuring import stand
 from orilla_converters.mending import Mender, mend
 from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
 from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
+from orilla_converters.results import ConversionResult, artifact_results
 from orilla_converters.source import Description
+from orilla_converters.stability import checked_thresholds
+from orilla_converters.standing import few_pictures
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
-from orilla_runtime.bundle.manifest import Gate, Metrics
-from orilla_runtime.errors import ConversionError, DataError, SinkError, UsageError
+from orilla_runtime.errors import ConversionError, SinkError, UsageError
 from orilla_runtime.labelled.images import LabelledImages
 from orilla_runtime.labelled.reading import read_labelled
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactResult:
-    """One artifact of the bundle: its path in it, its size, what was measured and what it had to pass.
-
-    `repairs`: what was tried before it passed, in words; empty where it passed at once.
-    """
-
-    path: str
-    format: str
-    precision: str
-    bytes: int
-    metrics: Metrics
-    gate: Gate
-    repairs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionResult:
-    """The bundle that was written. `calibrated_on` counts pictures."""
-
-    path: Path
-    bundle_id: str
-    artifacts: tuple[ArtifactResult, ...]
-    calibrated_on: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +50,8 @@ def convert(
     recipes: Sequence[Recipe],
     calibration: int = DEFAULT_CALIBRATION,
     max_drop: float = DEFAULT_MAX_DROP,
+    thresholds: Sequence[float] = (),
+    timing: bool = True,
     seed: int = 0,
     golden: str = "real",
     labels: Sequence[str] | str | Path | None = None,
@@ -97,6 +76,9 @@ def convert(
         calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
             training's split and the pictures are there, its train pictures calibrate and its test pictures judge.
         max_drop: how far top-1 may be below Keras', as a fraction: 0.01 is one point.
+        thresholds: of scores, at which decisions are compared besides 0.5, 0.7 and 0.9.
+        timing: measure the artifacts against each other; the default of a format is then the fastest, where one is
+            clearly faster. Without it the precision alone decides, and the same input gives the same bytes.
         golden: the self-test in the bundle: `real` (a few of the pictures), `drawn`, or `none`.
         labels, scale, offset, channels, fit, crop_fraction: for a model that carries no card of Orilla: its class names
             (or a text file of them), what it expects of a pixel (`pixel * scale + offset`), and how a picture becomes
@@ -119,6 +101,7 @@ def convert(
         raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
     if not 0 <= max_drop <= 1:
         raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
+    thresholds = checked_thresholds(thresholds)
     with on_disk(model) as path, Workshop(limit, jobs, memory) as workshop:
         origin = read_origin(
             path,
@@ -139,13 +122,15 @@ def convert(
         material = _calibrate(workshop, origin, description, images, calibration, seed, say)
         source, sample = origin.job_parameters, _sample(material)
         files, keras = _write(workshop, material, sample, recipes, say)
-        judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop)
+        judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop, thresholds)
         verdicts = _verify(judge, files, recipes, say)
         verdicts = mend(Mender(workshop, source, sample), judge, verdicts, output, repairing=repair, say=say)
+        rows = stand(judge, verdicts, timing=timing, say=say)
         say(Step("bundle", str(output)))
         identity = bundling.write(
             output,
             verdicts=verdicts,
+            defaults={row.verdict.recipe.format: row.path for row in rows if row.default},
             judge=judge,
             labels=origin.labels_for(description),
             preprocess=_fed(origin.preprocess_for(description), judge, recipes[0]),
@@ -153,8 +138,7 @@ def convert(
             golden=golden,
             record=_record(material, seed),
         )
-    results = tuple(_result(verdict) for verdict in verdicts)
-    return ConversionResult(output, identity, results, len(material.calibration.tensors))
+    return ConversionResult(output, identity, artifact_results(rows), len(material.calibration.tensors))
 
 
 def _checked_output(output: Path) -> Path:
@@ -210,6 +194,8 @@ def _calibrate(
         say(Note(f"{len(left_out)} pictures cannot be read and were left out; the first: {left_out[0]}"))
     if judged.twins:
         say(Note(f"{len(judged.twins)} pictures do not judge: copies of others that calibrated or trained."))
+    for note in few_pictures(len(judged.tensors)):
+        say(note)
     return _Material(origin, description, selection, calibration, judged)
 
 
@@ -275,17 +261,3 @@ def _record(material: _Material, seed: int) -> dict[str, Any]:
         "judged": {"n": len(material.judged.tensors), "digest": material.judged.tensors.digest},
         "normalization": None if given is None else list(given),
     }
-
-
-def _result(verdict: Verdict) -> ArtifactResult:
-    if verdict.comparison is None:
-        raise DataError(f"{verdict.recipe.name} was not judged.")
-    return ArtifactResult(
-        path=bundling.artifact_path(verdict),
-        format=verdict.recipe.format,
-        precision=verdict.recipe.precision,
-        bytes=len(verdict.data),
-        metrics=verdict.comparison.metrics,
-        gate=verdict.gate,
-        repairs=verdict.repairs,
-    )

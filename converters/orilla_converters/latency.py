@@ -5,9 +5,9 @@ The rounds are interleaved, so that whatever else the machine does meets all of 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 
 from orilla_converters.keras_card import read_card
 from orilla_converters.tensor_file import TensorFile, write_tensors
+from orilla_converters.timing import interleaved
 from orilla_converters.worker import Workshop
 from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.engines.base import EngineOptions
@@ -24,8 +25,6 @@ from orilla_runtime.preprocess import Preprocessor
 from orilla_runtime.sources.picture import read_picture
 
 ROUNDS = 15
-CALLS = 10
-_LONGEST_CALL = 0.02
 
 
 def measure_latency(
@@ -33,16 +32,16 @@ def measure_latency(
 ) -> tuple[float, dict[str, float]]:
     """Milliseconds of one call with a batch of one: the Keras model's, and each artifact's by its path.
 
-    Each is the median over the rounds of the mean over a round's calls. The input is the tensor of `picture`.
+    Each is the median over `rounds` quiet rounds, out of twice as many. The input is the tensor of `picture`.
     """
     card = read_card(model)
     with Workshop() as workshop, open_bundle(bundle) as opened:
-        preprocess = opened.manifest.preprocess
+        preprocess = opened.classifier.preprocess
         tensor = Preprocessor(preprocess)(read_picture(picture))
         shape = (tensor.shape[1], tensor.shape[2], tensor.shape[3])
         sample = write_tensors(workshop.scratch / "picture.u8", [tensor], shape)
         files = {}
-        for number, artifact in enumerate(opened.manifest.artifacts):
+        for number, artifact in enumerate(opened.classifier.artifacts):
             file = workshop.scratch / f"{number}.{artifact.format}"
             file.write_bytes(opened.read(artifact.path))
             files[artifact.path] = {"path": str(file), "format": artifact.format}
@@ -72,21 +71,6 @@ def latency_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
     for name, file in parameters["artifacts"].items():
         session = engine_for(file["format"]).load(Path(file["path"]).read_bytes(), EngineOptions())
         calls[name] = partial(session.run, tensor)
-    spent = _interleaved(calls, parameters["rounds"])
+    rounds = int(parameters["rounds"])
+    spent = {name: median(times) * 1000 for name, times in interleaved(calls, inf, rounds, 2 * rounds).items()}
     return {"keras": spent.pop(""), "artifacts": spent}
-
-
-def _interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    repeats = {name: CALLS if _seconds(call, 2) < _LONGEST_CALL else 1 for name, call in calls.items()}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            times[name].append(_seconds(call, repeats[name]))
-    return {name: median(values) * 1000 for name, values in times.items()}
-
-
-def _seconds(call: Callable[[], Any], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats

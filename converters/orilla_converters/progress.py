@@ -10,7 +10,8 @@ from typing import Protocol
 class Step:
     """A step begins.
 
-    `name` is one of `read`, `calibrate`, `write`, `verify`, `diagnose`, `repair`, `bundle`; `detail` is for people.
+    `name` is one of `read`, `calibrate`, `write`, `verify`, `diagnose`, `repair`, `measure`, `bundle`; `detail` is for
+    people.
     """
 
     name: str

@@ -12,6 +12,7 @@ from orilla_converters.gates import gate_for, shortcomings
 from orilla_converters.metrics import Comparison, Scores, compare
 from orilla_converters.recipe import Recipe
 from orilla_converters.source import IDENTITY, Description, Normalization, outside
+from orilla_converters.stability import THRESHOLDS
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.bundle.manifest import Gate
 from orilla_runtime.engines.base import EngineOptions, Session
@@ -43,13 +44,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The judged pictures with Keras' own scores, float32 [n, classes]."""
+    """The judged pictures with Keras' own scores, float32 [n, classes]; `thresholds` are those of decisions."""
 
     description: Description
     tensors: TensorFile
     keras: Scores
     images: LabelledImages
     max_drop: float
+    thresholds: tuple[float, ...] = THRESHOLDS
 
     def verdict(self, recipe: Recipe, data: bytes) -> Verdict:
         """Judge one artifact; a file that does not even open or run is a shortcoming, not an exception."""
@@ -66,7 +68,7 @@ class Judge:
                     found = run_all(session, self.tensors.open(), self.left_outside(recipe))
                     quantization = outputs[0].quantization
                     step = quantization.scale if quantization else 0.0
-                    comparison = compare(self.keras, found, self.images.class_ids, step)
+                    comparison = compare(self.keras, found, self.images.class_ids, step, self.thresholds)
                     reasons = shortcomings(comparison, gate, recipe.precision)
             finally:
                 session.close()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, PRECISIONS, Recipe, parse_recipe
 
 if TYPE_CHECKING:
-    from orilla_converters.conversion import ConversionResult
+    from orilla_converters.results import ConversionResult
 
 
 def convert(

@@ -33,9 +33,9 @@ def test_json(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_table_and_progress(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments(bench, tmp_path / "a.orilla", "--format", "onnx")) == 0
     out, err = capsys.readouterr()
-    assert "artifacts/float32.onnx" in out
+    assert "float32.onnx" in out
     assert "passed" in out
-    assert [line.split(":")[0] for line in err.splitlines()] == ["read", "calibrate", "write", "verify", "bundle"]
+    assert [line.split(":")[0] for line in err.splitlines()] == ["read", "calibrate", "write", "verify", "measure", "bundle"]
 
 
 def test_an_unknown_precision_is_a_usage_error(

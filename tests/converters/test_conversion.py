@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from orilla_converters.conversion import ConversionResult, convert
+from orilla_converters.conversion import convert
 from orilla_converters.keras_card import KerasCard, read_card, write_card
 from orilla_converters.latency import measure_latency
 from orilla_converters.progress import Note, Step
 from orilla_converters.recipe import Recipe
+from orilla_converters.results import ConversionResult
 from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.errors import DataError, GateError, ModelError, OrillaError, SinkError, UsageError
 from orilla_runtime.preprocess import Preprocess
@@ -23,7 +24,8 @@ FLOAT = (Recipe("tflite", "float32"),)
 
 
 def test_twice_gives_the_same_bytes(bench: Bench, converted: ConversionResult, tmp_path: Path) -> None:
-    again = convert(bench.model, data=bench.digits, output=tmp_path / "digits.orilla", recipes=RECIPES, jobs=2)
+    output = tmp_path / "digits.orilla"
+    again = convert(bench.model, data=bench.digits, output=output, recipes=RECIPES, jobs=2, timing=False)
     assert again.bundle_id == converted.bundle_id
     assert again.path.read_bytes() == converted.path.read_bytes()
 

@@ -10,7 +10,7 @@ from orilla.cli.console import percent, print_json, print_table, size
 from orilla.cli.conversion_display import conversion_display
 
 if TYPE_CHECKING:
-    from orilla_converters.conversion import ArtifactResult, ConversionResult
+    from orilla_converters.results import ArtifactResult, ConversionResult
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:

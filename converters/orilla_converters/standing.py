@@ -1,0 +1,137 @@
+"""Where an artifact stands among the others: against float32 of its format, and whether another beats it altogether."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orilla_converters.choice import Candidate, defaults
+from orilla_converters.progress import Note
+from orilla_converters.timing import Latency
+from orilla_converters.verify import Verdict
+
+FEW_PICTURES = 100
+SLOWER = 0.05
+"""By how much float32 must be faster before an artifact is called slower: a word costs less than a default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A verdict among the others. `latency` is None where nothing was timed or no engine here runs the artifact.
+
+    size_ratio, time_ratio: of float32 of the same format; None where there is none. slower: than that, clearly.
+    default: of its format. pareto: no other is at least as good in accuracy, latency and size and better in one.
+    """
+
+    verdict: Verdict
+    path: str
+    latency: Latency | None = None
+    size_ratio: float | None = None
+    time_ratio: float | None = None
+    slower: bool = False
+    default: bool = False
+    pareto: bool = False
+
+    @property
+    def larger(self) -> bool:
+        """Not smaller than float32 although it was made to be."""
+        return self.size_ratio is not None and self.verdict.recipe.precision != "float32" and self.size_ratio >= 1
+
+
+def artifact_path(verdict: Verdict) -> str:
+    """The artifact's place in the bundle."""
+    return f"artifacts/{verdict.recipe.name}"
+
+
+def candidates(verdicts: Sequence[Verdict]) -> list[Candidate]:
+    """Those that passed their gates."""
+    return [
+        Candidate(artifact_path(verdict), verdict.recipe.format, verdict.recipe.precision)
+        for verdict in verdicts
+        if not verdict.shortcomings
+    ]
+
+
+def standings(
+    verdicts: Sequence[Verdict], latencies: Mapping[str, Latency], chosen: Mapping[str, str]
+) -> tuple[Standing, ...]:
+    """All verdicts of a conversion, in their order.
+
+    Args:
+        latencies: by path; empty where nothing was timed.
+        chosen: the path of each format's default.
+    """
+    passed = [verdict for verdict in verdicts if not verdict.shortcomings]
+    return tuple(
+        Standing(
+            verdict,
+            artifact_path(verdict),
+            latencies.get(artifact_path(verdict)),
+            default=chosen.get(verdict.recipe.format) == artifact_path(verdict),
+            pareto=verdict in passed and not any(_beats(other, verdict, latencies) for other in passed),
+            **_beside_float32(verdict, _float32(verdict, verdicts), latencies),
+        )
+        for verdict in verdicts
+    )
+
+
+def _beside_float32(verdict: Verdict, base: Verdict | None, latencies: Mapping[str, Latency]) -> dict[str, Any]:
+    if base is None:
+        return {}
+    found: dict[str, Any] = {"size_ratio": len(verdict.data) / len(base.data)}
+    ours, theirs = latencies.get(artifact_path(verdict)), latencies.get(artifact_path(base))
+    if ours is not None and theirs is not None:
+        found["time_ratio"] = ours.median / theirs.median
+        found["slower"] = theirs.clearly_below(ours, SLOWER)
+    return found
+
+
+def _float32(verdict: Verdict, verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Float32 of the same format, with the same input and batch where there is such a one."""
+    recipe = verdict.recipe
+    same = [one for one in verdicts if (one.recipe.format, one.recipe.precision) == (recipe.format, "float32")]
+    alike = [one for one in same if (one.recipe.io, one.recipe.batch) == (recipe.io, recipe.batch)]
+    return next(iter([*alike, *same]), None)
+
+
+def _beats(one: Verdict, other: Verdict, latencies: Mapping[str, Latency]) -> bool:
+    """Whether `one` dominates `other`. A time counts as worse only where it clearly is: noise must decide nothing."""
+    ours, theirs = latencies.get(artifact_path(one)), latencies.get(artifact_path(other))
+    faster = ours is not None and theirs is not None and ours.clearly_below(theirs)
+    slower = ours is not None and theirs is not None and theirs.clearly_below(ours)
+    sizes, quality = (len(one.data), len(other.data)), (_quality(one), _quality(other))
+    if slower or sizes[0] > sizes[1] or quality[0] < quality[1]:
+        return False
+    return faster or sizes[0] < sizes[1] or quality[0] > quality[1]
+
+
+def _quality(verdict: Verdict) -> float:
+    """Top-1 where there are labels, else agreement with Keras."""
+    if verdict.comparison is None:
+        return 0.0
+    metrics = verdict.comparison.metrics
+    return metrics.agreement if metrics.accuracy is None else metrics.accuracy.top1
+
+
+def few_pictures(n: int) -> list[Note]:
+    """What to know of figures that hang on a handful of pictures."""
+    if n >= FEW_PICTURES:
+        return []
+    return [Note(f"Only {n} pictures judge: one of them is {100 / n:.1f} points. The interval says how sure that is.")]
+
+
+def remarks(rows: Sequence[Standing]) -> list[Note]:
+    """What was made small or fast and is not, and where the default is not the one that is preferred otherwise."""
+    preferred = defaults(candidates([row.verdict for row in rows]), {})
+    notes = []
+    for row in rows:
+        name, format_ = row.verdict.recipe.name, row.verdict.recipe.format
+        if row.slower and row.latency is not None:
+            notes.append(f"{name} is slower than float32 here: {row.time_ratio:.2f}x, {row.latency.median:.3g} ms.")
+        if row.larger:
+            notes.append(f"{name} is larger than float32: {row.size_ratio:.2f}x, {len(row.verdict.data):,} bytes.")
+        if row.default and row.path != preferred[format_]:
+            slow = preferred[format_].removeprefix("artifacts/")
+            notes.append(f"{name} is the default for {format_}: it is clearly faster here than {slow}.")
+    return [Note(text) for text in notes]
