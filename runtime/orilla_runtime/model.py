@@ -63,7 +63,7 @@ class Model:
         """Class names in class order."""
         return self.task.labels if isinstance(self.task, ClassificationTask) else ()
 
-    def __call__(self, *inputs: NDArray[Any], **named: NDArray[Any]) -> Any:
+    def __call__(self, /, *inputs: NDArray[Any], **named: NDArray[Any]) -> Any:
         """One picture (uint8, BGR, height x width x 3) to a `Classification`, or to `RawOutputs` of a raw bundle.
 
         Where `preprocess` is None, the input tensors in the session's order, or by their names, to `RawOutputs`.
@@ -75,7 +75,7 @@ class Model:
         """
         return self.process(*inputs, **named)[0]
 
-    def process(self, *inputs: NDArray[Any], **named: NDArray[Any]) -> tuple[Any, Timing]:
+    def process(self, /, *inputs: NDArray[Any], **named: NDArray[Any]) -> tuple[Any, Timing]:
         """As a call, with what each step cost; `decode` is 0, since the picture is there already."""
         with self._lock:
             self._require_open()
