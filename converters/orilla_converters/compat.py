@@ -53,12 +53,18 @@ def frozen_function(call: Callable[..., Any], specs: Sequence[Any]) -> Any:
     tf2onnx 1.16 and 1.17 take tensors that Keras captured by value for inputs of the model: after freezing there are
     none (keras `Normalization`, and EfficientNetB0 with it).
     """
-    import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    with eager_functions():
-        traced = tf.function(call, autograph=False).get_concrete_function(*specs)
+    traced = traced_function(call, specs)
     return convert_variables_to_constants_v2(traced, lower_control_flow=False, aggressive_inlining=True)
+
+
+def traced_function(call: Callable[..., Any], specs: Sequence[Any]) -> Any:
+    """`call` traced, a TensorFlow concrete function that still has its variables."""
+    import tensorflow as tf
+
+    with eager_functions():
+        return tf.function(call, autograph=False).get_concrete_function(*specs)
 
 
 def onnx_from_frozen(frozen: Any, name: str, inputs: dict[str, str], outputs: dict[str, str]) -> Any:
@@ -189,15 +195,19 @@ def layer_of(function: Any) -> Any:
     return Frozen(name="frozen")
 
 
-def pruned(frozen: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
-    """The part of a frozen function between these tensors, by name, as a function.
+def pruned(graph_def: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
+    """The part of a frozen graph between these tensors, by name, as a function.
 
-    Its variables are constants: `TFLiteConverter` writes files that give NaN for functions with variables alone.
+    Its variables are constants: `TFLiteConverter` writes files that give NaN for functions with variables alone. Inputs
+    that a node only waits for are dropped: nothing here has a state, and `prune` would follow them past `inputs`.
     """
     import tensorflow as tf
 
-    graph_def = frozen.graph.as_graph_def()
-    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(graph_def, name=""), [])
+    loose = type(graph_def)()
+    loose.CopyFrom(graph_def)
+    for node in loose.node:
+        node.input[:] = [name for name in node.input if not name.startswith("^")]
+    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(loose, name=""), [])
     element = whole.graph.as_graph_element
     fetched = [element(name) for name in outputs]
     return whole.prune([element(name) for name in inputs], fetched if len(fetched) > 1 else fetched[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla_converters.compat import frozen_function, layer_of, pruned
+from orilla_converters.graph_front import front_of
 from orilla_runtime.errors import ConversionError, OrillaError
 
 SIGNATURES = ("serve", "serving_default")
@@ -20,11 +21,17 @@ _VARIABLES = ("VarHandleOp", "ReadVariableOp", "MutableHashTableV2", "HashTableV
 
 @dataclass(frozen=True, slots=True)
 class FrozenParts:
-    """Keras models of one frozen layer. `core` gives logits where `ends_in_softmax`, else it is `model`."""
+    """Keras models of one frozen layer. `core` gives logits where `ends_in_softmax`, else it is `model`.
+
+    `behind`: as `core`, for pixels that are normalized already by `front`, a scale and an offset, as the graph does it;
+    None where it does not.
+    """
 
     model: Any
     core: Any
     ends_in_softmax: bool
+    behind: Any = None
+    front: tuple[float, float] = (1.0, 0.0)
 
 
 def parts_of_saved_model(path: Path) -> FrozenParts:
@@ -91,11 +98,20 @@ def _parts(call: Any, spec: Any, path: Path) -> FrozenParts:
         raise ConversionError(f"{path} cannot be traced: {text}.", "Export the model again.") from error
     _require_plain(frozen, path)
     image = keras.Input(tuple(spec.shape)[1:], name="image")
-    names = [frozen.inputs[0].name]
-    whole = keras.Model(image, layer_of(pruned(frozen, names, [frozen.outputs[0].name]))(image))
+    given, scores = frozen.inputs[0].name, frozen.outputs[0].name
+    graph = frozen.graph.as_graph_def()
+
+    def between(first: str, last: str) -> Any:
+        return keras.Model(image, layer_of(pruned(graph, [first], [last]))(image))
+
     logits = _before_softmax(frozen)
-    core = whole if logits is None else keras.Model(image, layer_of(pruned(frozen, names, [logits]))(image))
-    return FrozenParts(whole, core, logits is not None)
+    whole = between(given, scores)
+    core = whole if logits is None else between(given, logits)
+    front = front_of(graph, given)
+    if front is None:
+        return FrozenParts(whole, core, logits is not None)
+    behind = between(front.tensor, logits or scores)
+    return FrozenParts(whole, core, logits is not None, behind, (front.scale, front.offset))
 
 
 def _open_spec(spec: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,11 @@ def read_origin(
     if (scale is None) != (offset is None):
         raise UsageError("--scale and --offset belong together.", "The model takes pixel * scale + offset: give both.")
     normalization = None if scale is None or offset is None else (float(scale), float(offset))
+    if normalization is not None and not (all(map(isfinite, normalization)) and normalization[0]):
+        raise UsageError(
+            f"--scale {normalization[0]:g} and --offset {normalization[1]:g} make no value of a pixel.",
+            "The model takes pixel * scale + offset: give finite numbers, and no scale of 0.",
+        )
     return Origin(path, False, _labels(labels), None, normalization, given, trusted)
 
 

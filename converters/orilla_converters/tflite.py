@@ -7,18 +7,25 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from orilla_converters.calibration_feed import calibration_tensors
 from orilla_converters.compat import calibrated_only, quantized_but
 from orilla_converters.layer_names import nodes_of_layers
 from orilla_converters.metadata import tflite_metadata, with_label_file
+from orilla_converters.negation import without_negations
+from orilla_converters.normalization import Normalization, outside
 from orilla_converters.recipe import Recipe, parse_recipe
-from orilla_converters.source import KerasSource, Normalization, open_source, outside
+from orilla_converters.source import KerasSource, open_source
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tflite_check import require_kind
 from orilla_converters.tflite_file import finish, nodes
+from orilla_runtime.engines.base import EngineOptions
+from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import ConversionError
 
 _OPERATOR = re.compile(r"\btf\.[A-Z]\w+")
+_WITHOUT_16X8 = re.compile(r"16x8-bit not yet supported for op: '?(\w+)")
 
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -37,9 +44,23 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         bytes_as=source.normalization if recipe.precision in {"16x8", "mixed"} and recipe.io == "uint8" else None,
     )
     require_kind(data, recipe)
+    _require_runs(data)
     path = folder / recipe.name
     path.write_bytes(with_label_file(data, parameters["labels"]))
     return {"path": str(path)}
+
+
+def _require_runs(data: bytes) -> None:
+    """Open and call it once in this process, a worker's: an interpreter that aborts takes nobody with it here.
+
+    Raises:
+        ModelError: the interpreter refuses the file.
+    """
+    session = engine_for("tflite").load(data, EngineOptions(threads=1))
+    try:
+        session.run(*(np.zeros([side or 1 for side in spec.shape], spec.dtype) for spec in session.inputs))
+    finally:
+        session.close()
 
 
 def _batch(recipe: Recipe) -> int | None:
@@ -71,7 +92,7 @@ def _quantized(source: KerasSource, recipe: Recipe, sample: TensorFile) -> bytes
     import tensorflow as tf
 
     pixels = keras.Input(source.shape, batch_size=_batch(recipe), dtype="float32", name="image")
-    scores = source.core(pixels)
+    scores = without_negations(source.core, pixels)
     if recipe.io == "integer":
         scores = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(pixels, scores))
@@ -106,9 +127,9 @@ def _converted(convert: Callable[[], bytes]) -> bytes:
     except Exception as error:
         text = str(error)
         if "16x8-bit not yet supported" in text:
-            operator = text.partition("for op:")[2].strip().strip("'\".")
+            operators = ", ".join(sorted(set(_WITHOUT_16X8.findall(text))))
             raise ConversionError(
-                f"TFLite has no 16x8 form of {operator or 'an operator of this model'}.",
+                f"TFLite has no 16x8 form of {operators or 'an operator of this model'}.",
                 "Leave out 16x8, or change the layers that need it.",
             ) from error
         needed = _operators_named(text)

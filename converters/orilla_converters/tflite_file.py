@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from orilla_converters.metadata import TFLITE_ENTRY
-from orilla_converters.source import Normalization
+from orilla_converters.normalization import Normalization
+from orilla_converters.tflite_layer import aligned_buffer
 from orilla_runtime.errors import ConversionError
 
 IDENTIFIER = b"TFL3"
@@ -15,10 +16,14 @@ FLOAT32, FLOAT16, UINT8, INT8 = 0, 1, 3, 9
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Operators by name in order, those that compute in float (quantizing aside), and the types of the constants."""
+    """Operators by name in order, those that compute in float (quantizing aside), and the types of the constants.
+
+    `float_ends`: the float operators that give an output of the graph.
+    """
 
     operators: tuple[str, ...]
     float_operators: tuple[str, ...]
+    float_ends: tuple[str, ...]
     constants: frozenset[int]
 
 
@@ -66,7 +71,7 @@ def contents(data: bytes) -> Contents:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     graph = model.subgraphs[0]
-    operators, floats = [], []
+    operators, floats, ends = [], [], []
     made = {index for operator in graph.operators for index in operator.outputs} | set(graph.inputs)
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
@@ -82,8 +87,9 @@ def contents(data: bytes) -> Contents:
         computed = {graph.tensors[index].type for index in operator.outputs if index >= 0}
         if FLOAT32 in computed and name != "DEQUANTIZE":
             floats.append(name)
+            ends += [name] if set(operator.outputs) & set(graph.outputs) else []
     constants = frozenset(tensor.type for index, tensor in enumerate(graph.tensors) if index not in made)
-    return Contents(tuple(operators), tuple(floats), constants)
+    return Contents(tuple(operators), tuple(floats), tuple(ends), constants)
 
 
 def nodes(data: bytes) -> dict[str, tuple[str, ...]]:
@@ -175,9 +181,20 @@ def _signature(schema: Any, graph: Any, inputs: str, outputs: str) -> Any:
     return signature
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A buffer of the model that packs itself aligned; flatbuffers' own code aligns bytes to 4."""
+
+    data: bytes
+
+    def Pack(self, builder: Any) -> int:  # noqa: N802 (the name that `ModelT.Pack` calls)
+        return aligned_buffer(builder, self.data)
+
+
 def _packed(model: Any) -> bytes:
     import flatbuffers
 
+    model.buffers = [one if one.data is None else _Content(bytes(bytearray(one.data))) for one in model.buffers]
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())

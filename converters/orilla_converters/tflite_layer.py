@@ -88,7 +88,7 @@ def _layered(model: bytes, metadata: bytes, name: str) -> bytes:
 
     entries = [old(one.at) for one in root.tables(_METADATA) if one.text(0) != TFLITE_ENTRY]
     held = [old(one.at) for one in root.tables(_BUFFERS)]
-    added = _buffer(builder, metadata)
+    added = aligned_buffer(builder, metadata)
     vectors = {
         _BUFFERS: _vector(builder, [*held, added]),
         _METADATA: _vector(builder, [*entries, _entry(builder, len(held))]),
@@ -103,7 +103,8 @@ def _layered(model: bytes, metadata: bytes, name: str) -> bytes:
     return bytes(builder.Output())
 
 
-def _buffer(builder: Any, content: bytes) -> int:
+def aligned_buffer(builder: Any, content: bytes) -> int:
+    """Write a buffer of a TFLite file as the schema wants it, at a multiple of 16 bytes; gives its offset."""
     builder.StartVector(1, len(content), _ALIGNMENT)
     start = builder.head - len(content)
     builder.Bytes[start : builder.head] = content

@@ -80,6 +80,7 @@ def kinds(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             "whole": float(np.abs(np.asarray(source.model(pixels, training=False)) - whole).max()),
             "core": float(np.abs(core - whole).max()),
             "head": source.head,
+            "front": [front.scale, front.zero_point],
             "suffix": path.suffix,
             "same_weights": all(map(np.array_equal, before, after)),
         }

@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
-from orilla_converters.conversion import ConversionResult
+from orilla_converters.results import ConversionResult
 from orilla_converters.tflite_file import contents
 from orilla_runtime.bundle.golden import self_test
 from orilla_runtime.bundle.reader import Bundle, open_bundle
@@ -156,3 +156,13 @@ def test_size(bundle: Bundle) -> None:
         assert sizes[f"artifacts/int8.{format_}"] < sizes[f"artifacts/float32.{format_}"]
         assert sizes[f"artifacts/float16.{format_}"] < sizes[f"artifacts/float32.{format_}"]
     assert len({hashlib.sha256(bundle.read(path)).hexdigest() for path in PATHS}) == 6
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.endswith(".tflite")])
+def test_constants_lie_where_kernels_want_them(path: str, bundle: Bundle) -> None:
+    data = np.frombuffer(bundle.read(path), np.uint8)
+    model = schema.Model.GetRootAs(data, 0)
+    held = [model.Buffers(number) for number in range(model.BuffersLength())]
+    places = [one.DataAsNumpy().ctypes.data - data.ctypes.data for one in held if one.DataLength()]
+    assert len(places) > 5
+    assert not [place for place in places if place % 16]
