@@ -11,12 +11,13 @@ from orilla_runtime.sources.base import Failure, Frame
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one frame cost, in milliseconds."""
+    """What one frame cost, in milliseconds; `age`: from the capture to the verdict, None for files."""
 
     decode: float
     preprocess: float
     infer: float
     postprocess: float
+    age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,20 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of every frame: `captured = processed + dropped`, and `failed` beside them."""
+    """What became of everything that the sources gave: frames with a verdict, failures, and frames that were left out.
+
+    `dropped`: frames of a live source for which there was no time. `skipped`: frames that nobody wanted (`every`).
+    """
 
     processed: int = 0
     failed: int = 0
     dropped: int = 0
+    skipped: int = 0
+
+    @property
+    def captured(self) -> int:
+        """All of them."""
+        return self.processed + self.failed + self.dropped + self.skipped
 
 
 class StopRun(Exception):  # noqa: N818 - no error: a wish
@@ -57,7 +67,15 @@ class StopRun(Exception):  # noqa: N818 - no error: a wish
 
 
 class Sink(Protocol):
-    """Takes every record in order; entry point group `orilla.sinks`."""
+    """Takes every record in order; entry point group `orilla.sinks`.
+
+    In a run of files every call comes from the thread that runs the pipeline. In a live run each sink has a thread of
+    its own, behind a queue, so that one that stalls holds up nobody. What a sink may say of itself, as attributes of
+    its class: `main_thread = True`: call it in the thread that runs the pipeline in any case (a window).
+    `durable = True`: it must not lose a record and needs no pictures; it gets records whose `frame.image` is empty
+    (0x0x3) from a long queue, and what could not be written is tried again. Others get the newest records from a
+    short one.
+    """
 
     def write(self, record: Record) -> None:
         """Take one record. Raises SinkError where it cannot be written, StopRun to end the run."""

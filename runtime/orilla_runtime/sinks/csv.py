@@ -28,6 +28,8 @@ class CsvSink:
         SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole row.
     """
 
+    durable = True
+
     def __init__(self, target: Path | TextIO) -> None:
         self._lines = open_lines(target)
         self._headed = False

@@ -18,12 +18,15 @@ class JsonlSink:
     """Writes records as JSON lines to a file or a text stream, each at once.
 
     A frame has `source`, `index`, `pts_seconds`, `captured_at` (ISO 8601, UTC), `predictions` (best first: `label`,
-    `class_id`, `score`), `timing_ms` (`decode`, `preprocess`, `infer`, `postprocess`), `bundle` (its id; null for a
-    bare model), `artifact` and `engine`. A failure has `source`, `index`, `error`, `bundle`, `artifact` and `engine`.
+    `class_id`, `score`), `timing_ms` (`decode`, `preprocess`, `infer`, `postprocess`; `age` for live sources), `bundle`
+    (its id; null for a bare model), `artifact` and `engine`. A failure has `source`, `index`, `error`, `bundle`,
+    `artifact` and `engine`.
 
     Raises:
         SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole line.
     """
+
+    durable = True
 
     def __init__(self, target: Path | TextIO) -> None:
         self._lines = open_lines(target)
@@ -65,6 +68,7 @@ def as_object(record: Record) -> dict[str, Any]:
             "preprocess": round(timing.preprocess, 3),
             "infer": round(timing.infer, 3),
             "postprocess": round(timing.postprocess, 3),
+            **({} if timing.age is None else {"age": round(timing.age, 3)}),
         },
         **model,
     }

@@ -31,6 +31,8 @@ class WindowSink:
         SinkError: there is no screen, or this OpenCV has no windows.
     """
 
+    main_thread = True
+
     def __init__(self) -> None:
         self._shown = ""
         self._since = self._first_pts = 0.0
