@@ -19,6 +19,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 GROUPS = {"converters": "converters", "end_to_end": "desk", "sdk": "desk"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+    """What was once measured on this machine must not choose the engine of a test, nor a test that of its user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real models, photos and videos (`ORILLA_TEST_DATA`, by default `../shared/data`)."""

@@ -8,23 +8,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_runtime.bundle.reader import Bundle, is_bundle
+from orilla_runtime.bundle.mark import is_bundle
 from orilla_runtime.engines.base import EngineOptions, Session
 from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
-from orilla_runtime.loading import Opened, open_bare, open_bundled
+from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess, Preprocessor
 from orilla_runtime.sinks.base import Timing
 from orilla_runtime.tasks.classification import ClassificationTask
-from orilla_runtime.tasks.fitting import FitOptions
 from orilla_runtime.tasks.raw import RawTask
 
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.reader import Bundle
+
 TASKS = ("classification", "raw")
+MEASURE = ("never", "once", "anew")
 
 
 class Model:
@@ -36,6 +39,8 @@ class Model:
         bundle, bundle_id: the open bundle and its id; None for a bare model.
         format, precision: of the artifact (`tflite`, `int8`); a bare model has no precision.
         engine: what runs it, `litert/cpu`.
+        threads: of the session's engine; None where another device than the CPU computes.
+        why: why that engine and number of threads were taken, in one line.
         labels: class names in class order; empty for the raw task.
         preprocess: how a picture becomes the input tensor; None where the caller gives the tensors.
         task, session: what decodes the outputs, and what runs the artifact.
@@ -50,6 +55,8 @@ class Model:
         self.precision: str | None = opened.precision
         self.session: Session = opened.session
         self.engine: str = f"{opened.engine}/{opened.session.device}"
+        self.threads: int | None = (opened.session_threads or usable_cpus()) if opened.session.device == "cpu" else None
+        self.why: str = opened.why
         self.task: ClassificationTask | RawTask = opened.task
         self.preprocess: Preprocess | None = opened.preprocess
         self._opened = opened
@@ -118,7 +125,8 @@ class Model:
         """
         with self._lock:
             self._require_open()
-        return Model(replace(self._opened, session=self._opened.again(threads)), owns_bundle=False)
+        again = replace(self._opened, session=self._opened.again(threads), session_threads=threads)
+        return Model(again, owns_bundle=False)
 
     def _tensors(self, inputs: tuple[NDArray[Any], ...], named: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
         if self._preprocessor is None:
@@ -167,6 +175,7 @@ def load(
     engine: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    measure: str = "never",
     top: int = 5,
     task: str | None = None,
     expected_id: str | None = None,
@@ -186,9 +195,12 @@ def load(
         path: of the file; what it is, its content says.
         artifact: of a bundle: a path, a file name or `format:precision`; by default the bundle's for an engine that
             works here.
-        engine: `litert`, `onnxruntime`, another that is installed, or `auto`.
+        engine: `litert`, `onnxruntime`, `openvino`, another that is installed, or `auto`: the fastest of those that
+            were measured on this machine, with the fastest number of threads; else the first that works.
         device: `auto`, or a device of the engine; one that is named and not there is an error.
-        threads: by default every CPU that this process may use.
+        threads: by default as measured, else every CPU that this process may use.
+        measure: `never` takes what was measured here before, if anything was (`orilla benchmark` does, and `orilla run`
+            before a long run); `once` measures where nothing was, `anew` in any case: some seconds, remembered.
         top: how many classes a result holds, 1 or more.
         task: `classification` (what is tried by default for a bare model) or `raw`: tensors in, tensors out.
         expected_id: of a bundle: its id, as noted when it was made.
@@ -205,16 +217,37 @@ def load(
     path = Path(path)
     if task is not None and task not in TASKS:
         raise UsageError(f"task={task!r} is not known.", f"Use {' or '.join(TASKS)}.")
+    if measure not in MEASURE:
+        raise UsageError(f"measure={measure!r} is not known.", f"Use {', '.join(MEASURE)}.")
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise UsageError(f"top={top!r} is not possible.", "Give 1 or more.")
     options = EngineOptions(device=device, threads=threads, signature=signature)
-    said = FitOptions(labels, mean, std, channels, label_offset, output, fit, crop_fraction)
+    said = {
+        "labels": labels,
+        "mean": mean,
+        "std": std,
+        "channels": channels,
+        "label_offset": label_offset,
+        "output": output,
+        "fit": fit,
+        "crop_fraction": crop_fraction,
+    }
+    # Each kind of file imports its own readers: that is a part of the time to the first result.
     if is_bundle(path):
-        given = said.given() + (("signature",) if signature is not None else ())
+        from orilla_runtime.loading_bundle import open_bundled
+
+        given = [f"--{name.replace('_', '-')}" for name, value in said.items() if value is not None]
+        given += ["signature"] if signature is not None else []
         if given:
             raise UsageError(f"{path.name} says these itself: {', '.join(given)}.", "Leave them out for a bundle.")
-        return Model(open_bundled(path, artifact, engine, options, top=top, wanted_task=task, expected_id=expected_id))
+        return Model(
+            open_bundled(path, artifact, engine, options, measure, top=top, wanted_task=task, expected_id=expected_id)
+        )
+    from orilla_runtime.loading_file import open_bare
+    from orilla_runtime.tasks.fitting import FitOptions
+
     for name, value in (("artifact", artifact), ("expected_id", expected_id)):
         if value is not None:
             raise UsageError(f"{path.name} is no bundle, so {name} has no meaning.", "Leave it out, or give a bundle.")
-    return Model(open_bare(path, engine, options, None if task == "raw" else said, top=top))
+    fitting = None if task == "raw" else FitOptions(**said)  # type: ignore[arg-type]
+    return Model(open_bare(path, engine, options, measure, fitting, top=top))

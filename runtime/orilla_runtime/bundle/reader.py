@@ -15,12 +15,14 @@ from orilla_runtime.bundle.checks import check_manifest
 from orilla_runtime.bundle.codec import MAX_BYTES as MAX_MANIFEST
 from orilla_runtime.bundle.codec import decode_manifest
 from orilla_runtime.bundle.faults import refusal
-from orilla_runtime.bundle.layout import LOCAL, LOCAL_SIGNATURE, MANIFEST, Entry
+from orilla_runtime.bundle.layout import MANIFEST, Entry
 from orilla_runtime.bundle.manifest import Manifest
+from orilla_runtime.bundle.mark import is_bundle
 from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest, RawManifest
 from orilla_runtime.errors import BundleError, UsageError
 
-SUFFIX = ".orilla"
+__all__ = ["Bundle", "is_bundle", "open_bundle"]
+
 _ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -148,23 +150,6 @@ def open_bundle(path: str | Path, expected_id: str | None = None) -> Bundle:
     except BaseException:
         file.close()
         raise
-
-
-def is_bundle(path: str | Path) -> bool:
-    """Whether a file is meant to be a bundle: by its suffix, or because it begins like one. Never raises."""
-    path = Path(path)
-    if path.suffix.lower() == SUFFIX:
-        return True
-    name = MANIFEST.encode("ascii")
-    try:
-        # Opening a pipe would wait for its other end.
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            head = file.read(LOCAL.size + len(name))
-    except OSError:
-        return False
-    return head.startswith(LOCAL_SIGNATURE) and head[LOCAL.size :] == name
 
 
 def _open(path: Path) -> BinaryIO:
