@@ -7,6 +7,7 @@ A new kind of source is one function and one line in `_KINDS`; outside this tree
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
@@ -16,7 +17,7 @@ from typing import TypeGuard
 from orilla_runtime.errors import SourceError, UsageError
 from orilla_runtime.sources.address import is_address, masked
 from orilla_runtime.sources.base import Source
-from orilla_runtime.sources.camera import CameraSource, camera_index
+from orilla_runtime.sources.camera import camera_source, is_camera
 from orilla_runtime.sources.container import is_video
 from orilla_runtime.sources.images import ImagesSource, folder_source, glob_source
 from orilla_runtime.sources.options import SourceOptions
@@ -30,13 +31,16 @@ GROUP = "orilla.sources"
 
 
 def open_source(spec: int | str | Path | Source, options: SourceOptions | None = None) -> Source:
-    """A source for a picture, a video, a folder, a glob or a camera; a `Source` is given back as it is.
+    """A source for whatever `spec` names; a `Source` is given back as it is.
 
-    A camera is a number (`0`) or a device (`/dev/video0`, `/dev/v4l/by-id/…`).
-    A file's content decides whether it is a picture or a video, before its name does.
+    A camera is a number (`0`) or a device (`/dev/video0`, `/dev/v4l/by-id/…`); a stream is an address (`rtsp://…`,
+    `http://…`); `-` is standard input, `watch:FOLDER` a folder to which files are added, `pattern:1280x720@30` a test
+    pattern, `env:NAME` what that environment variable holds. All else is a path or a pattern of paths; a file's content
+    decides whether it is a picture or a video, before its name does. Cameras and streams connect when they are
+    iterated, and say there what is wrong with them.
 
     Raises:
-        SourceError: there is nothing by that name, or nothing in it; a camera that does not open.
+        SourceError: there is nothing by that name, or nothing in it; an address that cannot be read.
         UsageError: not something that can be a source.
     """
     if isinstance(spec, bool) or not isinstance(spec, int | str | Path):
@@ -60,12 +64,44 @@ def _is_source(spec: object) -> TypeGuard[Source]:
 
 
 def _camera(text: str, options: SourceOptions) -> Source | None:
-    index = camera_index(text)
-    return None if index is None else CameraSource(index, options, name=_camera_name(text))
+    return camera_source(text, options) if is_camera(text) else None
 
 
-def _camera_name(text: str) -> str:
-    return f"camera {int(text)}" if text.strip().lstrip("-").isdigit() else text
+def _stdin(text: str, options: SourceOptions) -> Source | None:
+    if text != "-":
+        return None
+    from orilla_runtime.sources.stdin import stdin_source
+
+    return stdin_source(options)
+
+
+def _pattern(text: str, options: SourceOptions) -> Source | None:
+    kind, colon, rest = text.partition(":")
+    if kind != "pattern" or not colon:
+        return None
+    from orilla_runtime.sources.pattern import pattern_source
+
+    return pattern_source(rest, options)
+
+
+def _watched(text: str, options: SourceOptions) -> Source | None:
+    kind, colon, rest = text.partition(":")
+    if kind != "watch" or not colon:
+        return None
+    from orilla_runtime.sources.watched import watched_folder
+
+    return watched_folder(rest, options)
+
+
+def _environment(text: str, options: SourceOptions) -> Source | None:
+    """`env:NAME`: what the variable NAME holds, so that a password is not among a process's arguments."""
+    kind, colon, name = text.partition(":")
+    if kind != "env" or not colon:
+        return None
+    value = os.environ.get(name, "")
+    if not value or value.startswith("env:"):
+        raise SourceError(f"The environment variable {name} holds no source.", "Set it to an address or a path.")
+    return open_source(value, options)
 
 
 def _plugin(text: str, options: SourceOptions) -> Source | None:
@@ -81,13 +117,12 @@ def _plugin(text: str, options: SourceOptions) -> Source | None:
     return None
 
 
-def _address(text: str, _: SourceOptions) -> Source | None:
+def _address(text: str, options: SourceOptions) -> Source | None:
     if not is_address(text):
         return None
-    raise SourceError(
-        f"{masked(text)}: streams are not supported in this version of Orilla.",
-        "Give a file, a folder, a pattern or a camera's number.",
-    )
+    from orilla_runtime.sources.stream import stream_source
+
+    return stream_source(text, options)
 
 
 def _folder(text: str, options: SourceOptions) -> Source | None:
@@ -131,4 +166,6 @@ def _holds(path: Path, question: Callable[[Path], bool]) -> bool:
 
 
 # In this order: a file whose name holds `[` or `:` is a file before it is a pattern or a plug-in's.
-_KINDS: tuple[Opener, ...] = (_camera, _folder, _file, _plugin, _address, _glob)
+_KINDS: tuple[Opener, ...] = (
+    _camera, _stdin, _folder, _file, _pattern, _watched, _environment, _plugin, _address, _glob,
+)  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.base import Failure, Frame
-from orilla_runtime.sources.camera import CameraSource, camera_index
+from orilla_runtime.sources.camera import camera_source, is_camera
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.registry import open_source
 
@@ -31,6 +31,7 @@ class _Paced:
     def __init__(self, clip: str) -> None:
         self._capture = cv2.VideoCapture(clip)
         self.permits = threading.Semaphore(0)
+        self.grabbing = threading.Event()
         self.released = threading.Event()
         self.settings: dict[int, float] = {}
 
@@ -38,11 +39,12 @@ class _Paced:
         return self._capture.isOpened()
 
     def grab(self) -> bool:
+        self.grabbing.set()
         self.permits.acquire()
         return self._capture.grab()
 
-    def retrieve(self) -> tuple[bool, Any]:
-        return self._capture.retrieve()
+    def retrieve(self, image: Any = None) -> tuple[bool, Any]:
+        return self._capture.retrieve(image)
 
     def set(self, prop: int, value: float) -> bool:
         self.settings[prop] = value
@@ -67,7 +69,7 @@ def _wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_slow_consumer_gets_the_newest_frame_and_the_rest_are_counted(clip: str) -> None:
     capture = _Paced(clip)
-    source = CameraSource(0, opener=lambda: capture)
+    source = camera_source("0", opener=lambda: capture)
     frames = iter(source)
     capture.permits.release()
     first = next(frames)
@@ -87,7 +89,8 @@ def test_a_slow_consumer_gets_the_newest_frame_and_the_rest_are_counted(clip: st
 
 
 def test_captured_is_taken_plus_dropped(clip: str) -> None:
-    source = CameraSource(0, name="line 3", opener=lambda: cv2.VideoCapture(clip))
+    options = SourceOptions(retries=0)
+    source = camera_source("0", options, name="line 3", opener=lambda: cv2.VideoCapture(clip))
     taken = []
     failures = []
     for item in source:
@@ -98,15 +101,41 @@ def test_captured_is_taken_plus_dropped(clip: str) -> None:
             assert item.index == taken[-1]
             time.sleep(0.001)
     assert len(taken) + source.dropped == 120
+    assert source.captured == 121
     assert taken == sorted(set(taken))
     assert taken[-1] == 119  # What was there when the camera was lost is still given.
-    assert [failure.error for failure in failures] == ["line 3 is lost: it gives no more pictures."]
-    assert failures[0].index == 120
+    assert [(failure.kind, failure.index) for failure in failures] == [("lost", 120)]
+    assert "line 3 is lost: it gives no more pictures." in failures[0].error
+
+
+def test_a_camera_that_was_unplugged_is_opened_again(clip: str) -> None:
+    opened: list[int] = []
+
+    def plug() -> Any:
+        opened.append(len(opened))
+        return cv2.VideoCapture(clip) if len(opened) in {1, 4} else cv2.VideoCapture()
+
+    options = SourceOptions(retries=3, retry_seconds=0.01, frozen_seconds=None)
+    source = camera_source("0", options, opener=plug)
+    numbers, failures = [], []
+    for item in source:
+        if isinstance(item, Failure):
+            failures.append(item)
+        else:
+            numbers.append(item.index)
+    assert opened == [0, 1, 2, 3]  # A connection of less than five seconds is a failed attempt too.
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 240  # Both clips and the failure between them.
+    assert len(numbers) + source.dropped + len(failures) == source.captured
+    assert [failure.error.partition(" lists")[0] for failure in failures] == [
+        "camera 0 is lost: it gives no more pictures; connecting again.",
+        "camera 0 is lost: it gives no more pictures; given up after 4 attempts. `orilla doctor`",
+    ]
 
 
 def test_close_while_a_read_hangs(clip: str) -> None:
     capture = _Paced(clip)
-    source = CameraSource(0, opener=lambda: capture)
+    source = camera_source("0", opener=lambda: capture)
     done = threading.Event()
 
     def consume() -> None:
@@ -115,6 +144,7 @@ def test_close_while_a_read_hangs(clip: str) -> None:
 
     consumer = threading.Thread(target=consume)
     consumer.start()
+    assert capture.grabbing.wait(20)
     source.close()
     assert done.wait(20)
     consumer.join()
@@ -127,30 +157,54 @@ def test_close_while_a_read_hangs(clip: str) -> None:
 
 def test_an_untaken_frame_counts_as_dropped_at_close(clip: str) -> None:
     capture = _Paced(clip)
-    source = CameraSource(0, opener=lambda: capture)
+    source = camera_source("0", opener=lambda: capture)
+    frames = iter(source)
+    capture.permits.release(1)
+    next(frames)
     capture.permits.release(2)
     _wait_for(lambda: source.dropped == 1)
     source.close()
     assert source.dropped == 2
+    assert list(frames) == []
     capture.permits.release()
 
 
-def test_a_silent_camera_yields_one_failure_and_ends(clip: str) -> None:
+def test_a_silent_camera_is_given_up_while_its_driver_still_hangs(clip: str) -> None:
     capture = _Paced(clip)
-    source = CameraSource(3, SourceOptions(timeout_seconds=0.05), opener=lambda: capture)
-    items = list(source)
-    assert [type(item) for item in items] == [Failure]
-    assert items[0].error == "camera 3 gave no picture for 0.05 seconds."
+    options = SourceOptions(timeout_seconds=0.05, retries=2)
+    items = list(camera_source("3", options, opener=lambda: capture))
+    assert [item.error.partition(" `")[0] for item in items if isinstance(item, Failure)] == [
+        "camera 3 gave no picture for 0.05 seconds; connecting again.",
+        "camera 3 gave no picture for 0.05 seconds; given up after 3 attempts.",
+    ]
+    assert len(items) == 2
+    assert not capture.released.is_set()
     capture.permits.release()
+    assert capture.released.wait(20)
 
 
-def test_size_and_rate_are_asked_for(clip: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "format_asked"),
+    [
+        ({"width": 640, "height": 480, "fps": 15}, None),
+        ({"width": 1280, "height": 720}, "MJPG"),
+        ({"width": 1280, "height": 720, "pixel_format": "YUYV"}, "YUYV"),
+        ({"pixel_format": "MJPG"}, "MJPG"),
+    ],
+)
+def test_size_rate_and_format_are_asked_for(clip: str, asked: dict[str, Any], format_asked: str | None) -> None:
     capture = _Paced(clip)
-    source = CameraSource(0, SourceOptions(width=640, height=480, fps=15), opener=lambda: capture)
-    wanted = {cv2.CAP_PROP_FRAME_WIDTH: 640, cv2.CAP_PROP_FRAME_HEIGHT: 480, cv2.CAP_PROP_FPS: 15}
+    capture.permits.release()
+    source = camera_source("0", SourceOptions(**asked), opener=lambda: capture)
+    next(iter(source))
+    names = {"width": cv2.CAP_PROP_FRAME_WIDTH, "height": cv2.CAP_PROP_FRAME_HEIGHT, "fps": cv2.CAP_PROP_FPS}
+    wanted = {setting: asked[name] for name, setting in names.items() if name in asked}
+    if format_asked:
+        wanted[cv2.CAP_PROP_FOURCC] = cv2.VideoWriter.fourcc(*format_asked)
+        assert next(iter(capture.settings)) == cv2.CAP_PROP_FOURCC  # It decides which sizes there are.
     assert capture.settings == wanted
-    source.close()
     capture.permits.release()
+    source.close()
 
 
 def _raise() -> Any:
@@ -162,10 +216,9 @@ def _raise() -> Any:
     [(lambda: cv2.VideoCapture(), "camera 7 cannot be opened"), (_raise, "camera 7 failed: driver exploded")],
 )
 def test_a_camera_that_does_not_open(opener: Callable[[], Any], words: str) -> None:
-    with pytest.raises(SourceError, match=words) as caught:
-        CameraSource(7, opener=opener)
-    assert "orilla doctor" in caught.value.remedy
-    assert len(str(caught.value).splitlines()) == 2
+    items = list(camera_source("7", SourceOptions(retry_seconds=0.01), opener=opener))
+    assert [isinstance(item, Failure) and words in item.error for item in items] == [True, True]
+    assert "given up after 3 attempts. `orilla doctor` lists the cameras" in items[1].error
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="device files of Linux")
@@ -179,10 +232,8 @@ def test_a_camera_that_is_not_there(spec: Any, capfd: pytest.CaptureFixture[str]
 
 
 def test_what_means_a_camera() -> None:
-    assert camera_index("0") == 0
-    assert camera_index("0.jpg") is None
-    assert camera_index("2024_12") is None
-    assert camera_index("-1") is None
+    assert [text for text in ("0", "/dev/video3", "/dev/v4l/by-id/usb-Cam-index0") if not is_camera(text)] == []
+    assert [text for text in ("0.jpg", "2024_12", "-1", "/dev/null", "20241231") if is_camera(text)] == []
 
 
 def test_a_path_of_digits_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

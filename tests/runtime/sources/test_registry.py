@@ -143,10 +143,11 @@ def test_an_empty_folder_and_one_of_videos(tmp_path: Path, unzipped: Callable[[s
     ],
 )
 def test_no_password_of_an_address_is_repeated(address: str) -> None:
-    with pytest.raises(OrillaError, match="streams are not supported") as caught:
-        open_source(address)
+    source = open_source(address)
+    with pytest.raises(OrillaError, match="streams of the kind rtmp:// are not supported") as caught:
+        open_source("rtmp" + address[address.index(":") :])
     failure = Failure(address, 0, f"{address} was lost")
-    for text in (str(caught.value), str(failure)):
+    for text in (str(caught.value), str(failure), source.name, repr(source)):
         assert "hun" not in text
         assert "ter2" not in text
 

@@ -1,0 +1,75 @@
+"""RTSP by OpenCV's FFmpeg; to be used in a process of its own, because it cannot be interrupted."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+
+import cv2
+
+from orilla_runtime.sources.address import Address
+from orilla_runtime.sources.base import Image
+from orilla_runtime.sources.frames import FramePool
+from orilla_runtime.sources.live import Arrival, Lost, arrival
+from orilla_runtime.sources.options import SourceOptions
+
+_MISSES = 5  # Reads in a row that may fail before the stream counts as ended: one packet may be damaged.
+
+
+class RtspConnection:
+    """One RTSP stream; implements `Connection`.
+
+    Over TCP, so that no packet is lost on the way, and with FFmpeg's own queues off. `open` sets a variable of this
+    process's environment, where OpenCV looks for FFmpeg's options.
+    """
+
+    def __init__(self, address: Address, options: SourceOptions) -> None:
+        self._address = address
+        self._options = options
+        self._capture: cv2.VideoCapture | None = None
+        self._pool = FramePool()
+        self._shape: tuple[int, ...] | None = None
+
+    def open(self) -> None:
+        """Connect; the time limits are FFmpeg's. Raises Lost."""
+        settings = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
+        if self._address.scheme == "rtsps" and not self._options.insecure:
+            settings += "|tls_verify;1"
+        os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = settings
+        milliseconds = int(min(self._options.timeout_seconds * 1000, 2**31 - 1))
+        self._capture = cv2.VideoCapture(
+            self._address.with_credentials(),
+            cv2.CAP_FFMPEG,
+            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, milliseconds, cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds],
+        )
+        if not self._capture.isOpened():
+            raise Lost("does not answer")
+        width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > self._options.max_pixels:
+            raise Lost(f"sends frames of {width:.0f}x{height:.0f} pixels, more than the limit")
+
+    def read(self) -> Arrival:
+        """The next frame. Raises Lost."""
+        assert self._capture is not None
+        for _ in range(_MISSES):
+            if not self._capture.grab():
+                break
+            started = time.perf_counter_ns()
+            image = self._pool.fill(self._shape, self._capture.retrieve)
+            if image is not None:
+                self._shape = image.shape
+                return arrival(partial(_same, image), spent_ns=time.perf_counter_ns() - started)
+        raise Lost("closed the connection, or does not answer")
+
+    def abort(self) -> None:
+        """Nothing: FFmpeg waits until its time is over."""
+
+    def close(self) -> None:
+        """Release the stream."""
+        if self._capture is not None:
+            self._capture.release()
+
+
+def _same(image: Image) -> Image:
+    return image
