@@ -36,7 +36,8 @@ def _flat(model: Any) -> Iterator[Any]:
 def _randomize(layer: Any, rng: np.random.Generator) -> None:
     kind = type(layer).__name__
     if kind in {"BatchNormalization", "LayerNormalization", "GroupNormalization"}:
-        _assign(layer.gamma, rng.uniform(0.5, 1.5, layer.gamma.shape))
+        if layer.gamma is not None:  # InceptionV3 normalizes without a scale.
+            _assign(layer.gamma, rng.uniform(0.5, 1.5, layer.gamma.shape))
         _assign(layer.beta, rng.normal(0, 0.2, layer.beta.shape))
     elif kind == "LayerScale":
         _assign(layer.gamma, rng.uniform(0.1, 0.5, layer.gamma.shape))
