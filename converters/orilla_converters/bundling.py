@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_converters.judging import judging_engine, kernels_of
+from orilla_converters.recipe import FORMATS
 from orilla_converters.stability import Worst
 from orilla_converters.standing import artifact_path
 from orilla_converters.verify import Judge, Verdict, run_all
@@ -20,7 +22,6 @@ from orilla_runtime.bundle.golden import build_golden
 from orilla_runtime.bundle.manifest import Artifact, Golden, Manifest, TaskInfo
 from orilla_runtime.bundle.writer import write_bundle
 from orilla_runtime.engines.base import EngineOptions
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import UsageError
 from orilla_runtime.formats.sniff import read_model
 from orilla_runtime.preprocess import Preprocess, Preprocessor
@@ -124,7 +125,9 @@ def _worst(worst: Worst, judge: Judge) -> dict[str, Any]:
 
 
 def _operators(verdict: Verdict) -> dict[str, int]:
-    """How often each operator stands in the file: a stray Transpose or Cast shows here."""
+    """How often each operator stands in the file: a stray Transpose or Cast shows here. Of a folder nothing is said."""
+    if verdict.recipe.format not in FORMATS:
+        return {}
     return dict(sorted(read_model(verdict.data, verdict.recipe.name).operators.items()))
 
 
@@ -177,15 +180,15 @@ def _drawing(number: int) -> NDArray[np.uint8]:
 
 def _outputs(verdict: Verdict, judge: Judge, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
     """The artifact's outputs, and twice the difference between the engine's two sets of kernels."""
-    engine = engine_for(verdict.recipe.format)
+    engine = judging_engine(verdict.recipe.format)
     found = {}
-    for kernels in ("default", "reference"):
+    for kernels in kernels_of(verdict.recipe.format):
         session = engine.load(verdict.data, EngineOptions(kernels=kernels))
         try:
             found[kernels] = run_all(session, inputs, judge.left_outside(verdict.recipe))
         finally:
             session.close()
-    difference = float(np.abs(found["default"].astype(np.float64) - found["reference"]).max())
+    difference = max(float(np.abs(found["default"].astype(np.float64) - other).max()) for other in found.values())
     tolerance = min(1.0, 2 * difference + TOLERANCE_FLOOR[verdict.recipe.precision])
     # Rounded up to three decimals: the last bits of a difference between kernels say nothing.
     return found["default"], float(np.ceil(tolerance * 1e4) / 1e4)

@@ -17,7 +17,7 @@ from orilla_converters.source import open_source
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import Workshop
-from orilla_runtime.errors import ConversionError, SinkError
+from orilla_runtime.errors import OrillaError, SinkError
 
 PICTURES = 32
 """The most that the layers are compared on."""
@@ -63,7 +63,7 @@ def diagnose(
     }
     try:
         found = workshop.run("diagnose", f"the diagnosis of {name}", {**source, **parameters})
-    except ConversionError as error:
+    except OrillaError as error:
         return Diagnosis(name, "", None, f"its layers could not be compared ({error.message})")
     layers = None if found["layers"] is None else LayerReport.from_json(found["layers"])
     return Diagnosis(name, found["fault"], layers, found["why"])

@@ -28,6 +28,7 @@ KINDS = {
     "tflite": "orilla_converters.tflite:write_job",
     "onnx-graph": "orilla_converters.tracing:graph_job",
     "onnx": "orilla_converters.onnx:write_job",
+    "savedmodel": "orilla_converters.savedmodel:write_job",
 }
 UNUSED_PACKAGES = ("sklearn", "matplotlib", "pandas", "scipy")
 """Keras imports these where they are installed, which takes longer than importing Keras; no job needs them."""

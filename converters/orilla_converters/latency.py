@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from orilla_converters.keras_card import read_card
+from orilla_converters.recipe import FORMATS
 from orilla_converters.tensor_file import TensorFile, write_tensors
 from orilla_converters.timing import interleaved
 from orilla_converters.worker import Workshop
@@ -41,7 +42,8 @@ def measure_latency(
         shape = (tensor.shape[1], tensor.shape[2], tensor.shape[3])
         sample = write_tensors(workshop.scratch / "picture.u8", [tensor], shape)
         files = {}
-        for number, artifact in enumerate(opened.classifier.artifacts):
+        able = [artifact for artifact in opened.classifier.artifacts if artifact.format in FORMATS]
+        for number, artifact in enumerate(able):
             file = workshop.scratch / f"{number}.{artifact.format}"
             file.write_bytes(opened.read(artifact.path))
             files[artifact.path] = {"path": str(file), "format": artifact.format}

@@ -32,7 +32,7 @@ class Mender:
 
     def make(self, source: Mapping[str, Any], recipe: Recipe) -> bytes:
         """The bytes of one artifact."""
-        parameters = dict(source) if recipe.format == "tflite" else self._graph(source, recipe)
+        parameters = self._graph(source, recipe) if recipe.format == "onnx" else dict(source)
         value = self._workshop.run(recipe.format, recipe.name, {**parameters, **self._sample, "recipe": str(recipe)})
         return Path(value["path"]).read_bytes()
 

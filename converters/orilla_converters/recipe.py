@@ -14,7 +14,7 @@ from orilla_runtime.errors import UsageError
 FORMATS = ("tflite", "onnx")
 """What a conversion writes unless it is told otherwise."""
 PRECISIONS = ("float32", "float16", "int8")
-"""What a conversion writes of each format unless it is told otherwise."""
+"""What a conversion writes of each format unless it is told otherwise, where the format has it."""
 IOS = ("uint8", "integer", "float")
 BATCHES = ("1", "dynamic")
 MIN_CALIBRATION, DEFAULT_CALIBRATION, MAX_CALIBRATION = 1, 100, 10_000
@@ -43,6 +43,7 @@ MEANINGS: Mapping[tuple[str, str], Meaning] = {
     ("onnx", "float16"): Meaning("float16", "float16", _FLOAT_IO, "for size and GPUs: not faster on a CPU"),
     ("onnx", "int8"): Meaning("int8 per channel", "uint8, QDQ", _FLOAT_IO, "calibrated by minimum and maximum"),
     ("onnx", "mixed"): Meaning("int8 per channel", "uint8, QDQ; float32 in float_layers", _FLOAT_IO, "repairs int8"),
+    ("savedmodel", "float32"): Meaning("float32", "float32", ("uint8",), "for TensorFlow Serving; batch open"),
 }
 """The decoder: everything that Orilla writes. The softmax of a classifier stays in float but for `io=integer`."""
 CALIBRATED = frozenset({"int8", "16x8", "mixed"})
@@ -90,6 +91,11 @@ class Recipe:
             raise UsageError(f"Impossible layer names: {list(self.float_layers)}.", "Give names of Keras layers.")
 
     @property
+    def open_batch(self) -> bool:
+        """True where the artifact takes any number of pictures at a time; a server always wants that."""
+        return self.batch == "dynamic" or self.format == "savedmodel"
+
+    @property
     def suffix(self) -> str:
         """The file's suffix, with its dot."""
         return f".{self.format}"
@@ -114,10 +120,24 @@ class Recipe:
         return ",".join([f"{self.format}:{self.precision}", *knobs])
 
 
-def _meaning(format_: str, precision: str) -> Meaning:
+def default_precisions(format_: str) -> tuple[str, ...]:
+    """What a conversion writes of this format unless it is told otherwise.
+
+    Raises:
+        UsageError: no such format.
+    """
+    _require_format(format_)
+    return tuple(precision for precision in PRECISIONS if (format_, precision) in MEANINGS)
+
+
+def _require_format(format_: str) -> None:
     formats = tuple(dict.fromkeys(format_ for format_, _ in MEANINGS))
     if format_ not in formats:
         raise UsageError(f"Unknown format {format_!r}.", f"Orilla writes {', '.join(formats)}.")
+
+
+def _meaning(format_: str, precision: str) -> Meaning:
+    _require_format(format_)
     known = [each for form, each in MEANINGS if form == format_]
     if precision not in known:
         raise UsageError(f"{format_} has no precision {precision!r}.", f"Orilla knows {', '.join(known)} there.")

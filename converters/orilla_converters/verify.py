@@ -9,6 +9,7 @@ import numpy as np
 
 from orilla_converters.calibration_feed import normalized
 from orilla_converters.gates import gate_for, shortcomings
+from orilla_converters.judging import judging_engine
 from orilla_converters.metrics import Comparison, Scores, compare
 from orilla_converters.recipe import Recipe
 from orilla_converters.source import IDENTITY, Description, Normalization, outside
@@ -16,7 +17,6 @@ from orilla_converters.stability import THRESHOLDS
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.bundle.manifest import Gate
 from orilla_runtime.engines.base import EngineOptions, Session
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import OrillaError
 from orilla_runtime.formats.tflite import read_tflite
 from orilla_runtime.labelled.images import LabelledImages
@@ -60,7 +60,7 @@ class Judge:
         outputs: tuple[TensorSpec, ...] = ()
         comparison = None
         try:
-            session = engine_for(recipe.format).load(data, EngineOptions())
+            session = judging_engine(recipe.format).load(data, EngineOptions())
             try:
                 inputs, outputs = session.inputs, session.outputs
                 reasons = self._structure(recipe, data, session)
@@ -83,7 +83,7 @@ class Judge:
     def _structure(self, recipe: Recipe, data: bytes, session: Session) -> tuple[str, ...]:
         """Whether the file is what was asked: tensors, types, names, operators, and the input's scale."""
         height, width, depth = self.description.shape
-        batch = None if recipe.batch == "dynamic" else 1
+        batch = None if recipe.open_batch else 1
         taken = "float32" if recipe.io == "float" else "uint8"
         given = "uint8" if recipe.io == "integer" else "float32"
         wanted_input = TensorSpec(INPUT, (batch, height, width, depth), taken)

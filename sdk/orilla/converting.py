@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, PRECISIONS, Recipe, parse_recipe
+from orilla_converters.recipe import DEFAULT_CALIBRATION, FORMATS, Recipe, default_precisions, parse_recipe
 
 if TYPE_CHECKING:
     from orilla_converters.results import ConversionResult
@@ -19,7 +19,7 @@ def convert(
     data: str | Path,
     output: str | Path,
     formats: Sequence[str] = FORMATS,
-    precisions: Sequence[str] = PRECISIONS,
+    precisions: Sequence[str] = (),
     recipes: Sequence[str] = (),
     calibration: int = DEFAULT_CALIBRATION,
     io: str = "uint8",
@@ -33,7 +33,8 @@ def convert(
             pretrained one (`efficientnet_lite0`).
         data: a folder with a subfolder a class, a CSV, or a folder of pictures without labels.
         output: the bundle, `NAME.orilla`; it is there whole or not at all.
-        formats, precisions, io, batch: every combination of a format and a precision becomes an artifact.
+        formats, precisions, io, batch: every combination of a format and a precision becomes an artifact; without
+            precisions float32, float16 and int8 of `tflite` and `onnx`, and float32 of `savedmodel`.
         recipes: in their place, artifacts spelled out: `tflite:int8,io=integer`, as `orilla recipes` explains them.
         calibration: how many pictures int8 artifacts are calibrated on; the others judge.
         options: `max_drop`, `seed`, `golden`, `labels`, … as `orilla_converters.conversion.convert` takes them.
@@ -46,7 +47,7 @@ def convert(
 
     wanted = [parse_recipe(recipe) for recipe in recipes]
     if not wanted:
-        pairs = [(format_, precision) for format_ in formats for precision in precisions]
+        pairs = [(format_, precision) for format_ in formats for precision in precisions or default_precisions(format_)]
         wanted = [Recipe(format_, precision, calibration, io, batch) for format_, precision in pairs]
     if not is_pretrained(model):
         return convert_file(model, data=data, output=output, recipes=wanted, calibration=calibration, **options)

@@ -1,12 +1,14 @@
 """An artifact of a bundle as plain files, for an app that knows nothing of Orilla.
 
-`model.tflite` or `model.onnx`, `labels.txt` of a classifier, `preprocess.json`, and where the bundle has a self-test
-`golden.json` with its arrays in `golden/`: raw little-endian numbers, which every language can read.
+`model.tflite`, `model.onnx` or the folder `NAME/1` that TensorFlow Serving takes, `labels.txt` of a classifier,
+`preprocess.json`, and where the bundle has a self-test `golden.json` with its arrays in `golden/`: raw little-endian
+numbers, which every language can read.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -26,9 +28,12 @@ from orilla_runtime.bundle.raw_manifest import AnyArtifact, RawArtifact, RawGold
 from orilla_runtime.bundle.reader import Bundle
 from orilla_runtime.errors import SinkError
 from orilla_runtime.formats.files import SUFFIXES
+from orilla_runtime.formats.packed_folder import unpacked
 from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.tensors import TensorSpec
 
+SERVED, SERVED_VERSION = "savedmodel", 1
+"""TensorFlow Serving takes `--model_base_path=…/NAME` and serves the highest number in it."""
 GOLDEN_BYTES = 1 << 20
 """As many golden inputs as fit are exported, and always one."""
 
@@ -61,7 +66,7 @@ def export_artifact(bundle: Bundle, folder: str | Path, artifact: str | None = N
     folder = Path(folder)
     with _whole(folder) as part:
         for name, content in files.items():
-            (part / name).parent.mkdir(exist_ok=True)
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
             (part / name).write_bytes(content)
     inputs = sum(name.startswith("golden/input") for name in files) // len(chosen.inputs)
     return Exported(folder, chosen.path, {name: len(content) for name, content in files.items()}, inputs)
@@ -76,17 +81,26 @@ def _chosen(bundle: Bundle, artifact: str | None) -> AnyArtifact:
 
 
 def _files(bundle: Bundle, artifact: AnyArtifact) -> Iterator[tuple[str, bytes]]:
-    suffix = f".{artifact.format}"
-    model = f"model{suffix if suffix in SUFFIXES else Path(artifact.path).suffix}"
-    yield model, bundle.read(artifact.path)
+    manifest, data = bundle.manifest, bundle.read(artifact.path)
+    if artifact.format == SERVED:
+        model = f"{_served_as(manifest.name)}/{SERVED_VERSION}"
+        yield from ((f"{model}/{path}", content) for path, content in unpacked(data, artifact.path).items())
+    else:
+        suffix = f".{artifact.format}"
+        model = f"model{suffix if suffix in SUFFIXES else Path(artifact.path).suffix}"
+        yield model, data
     head = {"model": model, "bundle": bundle.id, "artifact": artifact.path}
-    manifest = bundle.manifest
     if isinstance(manifest, RawManifest):
         assert isinstance(artifact, RawArtifact)
         yield from _of_raw(bundle, manifest, artifact, head)
     else:
         assert isinstance(artifact, Artifact)
         yield from _of_classifier(bundle, manifest, artifact, head)
+
+
+def _served_as(name: str) -> str:
+    """The bundle's name where it can be that of a folder and stand in a server's address, else `model`."""
+    return name if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) else "model"
 
 
 def _of_classifier(

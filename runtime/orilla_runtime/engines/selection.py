@@ -47,4 +47,9 @@ def named_engine(format: str, name: str) -> Engine:  # noqa: A002
 
 def no_engine(format: str) -> EngineError:  # noqa: A002
     """What to say where no engine takes a format."""
+    if format == "savedmodel":
+        return EngineError(
+            "A SavedModel is for TensorFlow Serving, and no engine of Orilla runs it.",
+            "Name another artifact; orilla export BUNDLE --artifact savedmodel --to FOLDER makes the folder to serve.",
+        )
     return EngineError(f"No engine runs {format} files.", f"The engines here are: {', '.join(engines())}.")

@@ -21,8 +21,14 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 @click.argument("model", type=click.Path())
 @click.option("--data", required=True, type=click.Path(), help="Pictures that calibrate and judge, with labels or not.")
 @click.option("--output", "-o", required=True, type=click.Path(), help="The bundle to write, NAME.orilla.")
-@click.option("--format", "formats", default="tflite,onnx", show_default=True, callback=_names)
-@click.option("--precision", "precisions", default="float32,float16,int8", show_default=True, callback=_names)
+@click.option("--format", "formats", default="tflite,onnx", show_default=True, callback=_names, help="Or savedmodel.")
+@click.option(
+    "--precision",
+    "precisions",
+    default="",
+    show_default="float32,float16,int8; of savedmodel float32",
+    callback=_names,
+)
 @click.option(
     "--recipe",
     "recipes",

@@ -109,6 +109,8 @@ def open_artifacts(
         try:
             engine_for(entry.format)
         except EngineError as error:
+            if artifact:
+                raise
             skipped.append((entry.path, error.message))
         else:
             models.append(load(path, artifact=entry.path, **options))
