@@ -14,9 +14,9 @@ from orilla_runtime.pipeline.releasing import close_sources, join_all
 from orilla_runtime.sources.base import Failure, Frame, Source
 
 _FAILURES = 16
-"""Failures of one source that may wait; a source that has more waits."""
-_CLOSE_SECONDS = 0.4
-_JOIN_SECONDS = 0.2
+"""Failures of one source that may wait, and frames of one that keeps all; a source that has more waits."""
+_CLOSE_SECONDS = 0.25
+_JOIN_SECONDS = 0.15
 
 
 class _Slot:
@@ -24,6 +24,7 @@ class _Slot:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.keeps_all = bool(getattr(source, "keeps_all", False))
         self.items: deque[Frame | Failure] = deque()
         self.ended = False
         self.not_before = 0.0
@@ -177,14 +178,15 @@ class LiveFeed:
     def _offer(self, slot: _Slot, item: Frame | Failure) -> bool:
         """Put what the source gave where a worker finds it; False once closed."""
         with self._changed:
-            if isinstance(item, Failure):
+            if isinstance(item, Failure) or slot.keeps_all:
                 self._changed.wait_for(lambda: self._closed or len(slot.items) < _FAILURES)
-            else:
+            if isinstance(item, Frame):
                 slot.seen += 1
                 if (slot.seen - 1) % self._limits.every:
                     self.skipped += 1
                     return not self._closed
-                self._dropped += slot.drop_frames()
+                if not slot.keeps_all:
+                    self._dropped += slot.drop_frames()
             if self._closed:
                 self._dropped += 1
                 return False

@@ -30,7 +30,7 @@ SPOOL = 20_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _QUIET_SECONDS = 60.0
 _TRIES = 3
-_STALL_SECONDS = 0.6
+_STALL_SECONDS = 0.4
 _END_SECONDS = 10.0
 
 _NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
@@ -168,10 +168,10 @@ class SinkThread:
 
     def _deliver(self, record: Record) -> None:
         pause = _FIRST_PAUSE
-        for attempt in itertools.count():
-            if self._is_written(record):
+        for attempt in itertools.count(1):
+            if self._is_written(record) or (attempt >= _TRIES and self._is_passed(record)):
                 return
-            if not self._durable or self._is_record_at_fault(attempt) or self._is_over():
+            if not self._durable or self._is_over():
                 self._lose()
                 if not self._durable:
                     self._wait(pause)
@@ -179,15 +179,15 @@ class SinkThread:
             self._wait(pause * random.uniform(0.8, 1.2))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _is_record_at_fault(self, attempt: int) -> bool:
-        """Whether the sink takes the record behind the one that it refused several times."""
-        if attempt + 1 < _TRIES:
-            return False
+    def _is_passed(self, record: Record) -> bool:
+        """Try the record behind one that was refused several times; where it passes, the first has its last try."""
         with self._changed:
             behind = self._queue.popleft() if self._queue else None
         if behind is None:
             return False
         if self._is_written(behind):
+            if not self._is_written(record):
+                self._lose()
             return True
         with self._changed:
             self._queue.appendleft(behind)

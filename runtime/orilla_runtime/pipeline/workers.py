@@ -53,17 +53,20 @@ class Workers:
 
     def _first(self) -> None:
         for _ in range(_ALONE):
-            if not self._work_off_one(self._model):
+            if not self._work_off(self._feed.take(), self._model):
                 return
-        for _ in range(self._plan.workers - 1):
-            self._start(self._further)
-        self._further()
+        job = self._feed.take()
+        if job is not None:
+            for _ in range(self._plan.workers - 1):
+                self._start(self._further)
+            self._further(job)
 
-    def _further(self) -> None:
+    def _further(self, job: Job | None = None) -> None:
         replica = self._replica() if self._plan.replicas else None
         try:
-            while self._work_off_one(replica or self._model):
-                pass
+            model = replica or self._model
+            while self._work_off(job or self._feed.take(), model):
+                job = None
         finally:
             if replica is not None:
                 replica.close()
@@ -76,8 +79,7 @@ class Workers:
             _log.warning("A worker shares the model: %s", printable(str(error)))
             return None
 
-    def _work_off_one(self, model: PictureModel | Replica) -> bool:
-        job = self._feed.take()
+    def _work_off(self, job: Job | None, model: PictureModel | Replica) -> bool:
         if job is None:
             return False
         try:
