@@ -75,7 +75,8 @@ class Source(Protocol):
     """Pictures in their order. Iterate once; `close` may be called at any time, from any thread, and twice.
 
     A source whose pictures can be decoded in any order may also have `pending() -> Iterator[Pending]`: what iterating
-    would give, not decoded yet.
+    would give, not decoded yet. A live one whose frames must not be dropped behind its back, because it does not end
+    and can wait (a folder that is watched), has `keeps_all = True`.
     """
 
     @property

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 _CLOSE_SECONDS = 0.5
 _FIRST_RETRIES = 2  # Three attempts before the first picture: a wrong address is told within seconds.
 _LONGEST_PAUSE = 30.0
-_SETTLED_SECONDS = 5.0  # A connection that lived so long was one; a shorter one counts as a failed attempt.
+_SETTLED_PAUSES = 10  # A connection that lived so long was one; a shorter one counts as a failed attempt.
 _MOST_FAILURES = 100  # That wait to be taken; a minute brings a handful.
 
 
@@ -164,6 +164,7 @@ class LiveSource:
     def close(self) -> None:
         """End the iteration and the connection. The reading thread releases what it holds itself."""
         with self._changed:
+            first = not self._stopping.is_set()
             self._stopping.set()
             self._dropped += len(self._failures) + (self._newest is not None)
             self._failures.clear()
@@ -172,7 +173,7 @@ class LiveSource:
             connection, thread = self._connection, self._thread
         if connection is not None:
             connection.abort()
-        if thread is not None and thread is not threading.current_thread():
+        if first and thread is not None and thread is not threading.current_thread():
             thread.join(_CLOSE_SECONDS)
 
     # --- who iterates ---
@@ -245,7 +246,7 @@ class LiveSource:
 
     def _damaged(self, index: int, reason: str) -> Failure | None:
         with self._changed:
-            unsaid = self._reports.due(reason)
+            unsaid = self._reports.due("damaged")
             if unsaid is None:
                 self._dropped += 1
                 return None
@@ -275,7 +276,7 @@ class LiveSource:
         """Read until the connection is lost, and say why; None at an end by right."""
         try:
             connection.open()
-            settled_at = time.monotonic() + _SETTLED_SECONDS
+            settled_at = time.monotonic() + _SETTLED_PAUSES * self._options.retry_seconds
             while not self._stopping.is_set():
                 found = connection.read()
                 if found is None:

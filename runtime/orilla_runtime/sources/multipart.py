@@ -74,8 +74,9 @@ class MultipartReader:
         end = self._buffer.find(self._delimiter, max(start, self._searched))
         if end < 0:
             self._searched = len(self._buffer) - len(self._delimiter)
-            tail = bytes(self._buffer[max(start, len(self._buffer) - 8) :]).rstrip(b"\r\n")
-            return len(self._buffer) if tail.endswith(_JPEG_END) else None
+            tail = bytes(self._buffer[max(start, len(self._buffer) - 8) :])
+            whole = tail.rstrip(b"\r\n")
+            return len(self._buffer) - len(tail) + len(whole) if whole.endswith(_JPEG_END) else None
         if self._buffer[end - 1 : end] == b"\n":
             end -= 2 if self._buffer[end - 2 : end] == b"\r\n" else 1
         return max(start, end)

@@ -20,7 +20,8 @@ class SourceOptions:
     retries: how many attempts in a row to connect again may fail before a source is given up. None: three before the
         first picture, without limit after it.
     retry_seconds: the pause before the first attempt to connect again; each further one is twice as long, up to 30 s,
-        and shortened by chance by up to a half, so that cameras do not come back all at once.
+        and shortened by chance by up to a half, so that cameras do not come back all at once. A connection that gave
+        pictures for ten times as long ends the series; a shorter one is one more failed attempt.
     frozen_seconds: how long pictures may be identical, or of one flat tone, before that is reported; None: never.
     raw: standard input holds bare frames, `640x480:bgr24`; None: JPEGs one after the other.
     insecure: accept any certificate of https:// and rtsps://; many cameras sign their own.

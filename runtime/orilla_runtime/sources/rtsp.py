@@ -54,7 +54,7 @@ class RtspConnection:
         assert self._capture is not None
         for _ in range(_MISSES):
             if not self._capture.grab():
-                break
+                continue
             started = time.perf_counter_ns()
             image = self._pool.fill(self._shape, self._capture.retrieve)
             if image is not None:

@@ -33,6 +33,7 @@ class WatchedFolder:
     """
 
     live = True
+    keeps_all = True
     total = None
     dropped = 0
 

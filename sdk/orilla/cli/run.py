@@ -12,6 +12,7 @@ import click
 
 from orilla.cli.console import counted_progress, print_json, say
 from orilla.cli.model_options import model_options
+from orilla.cli.source_options import source_options, taken_options
 from orilla.cli.stopping import stopped_by_signals
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
 from orilla_runtime.text import printable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from orilla_runtime.pipeline import Pipeline
     from orilla_runtime.sinks.base import Sink
     from orilla_runtime.sources.base import Source
+    from orilla_runtime.sources.options import SourceOptions
 
 
 @click.command()
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes a result holds.")
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
+@source_options
 @model_options
 @click.option("--quiet", is_flag=True, help="No progress and no summary; results and errors only.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one object on standard output.")
@@ -52,7 +55,9 @@ def command(
 ) -> int:
     """Run MODEL, a bundle, a .tflite or an .onnx file, on every SOURCE.
 
-    A SOURCE is a picture, a folder, a pattern in quotes, a video, or the number of a camera (a file named 0 is ./0).
+    A SOURCE is a picture, a folder, a pattern in quotes, a video, the number or the device of a camera (a file named 0
+    is ./0), an address (rtsp://…, http://… with MJPEG), - for JPEGs on standard input, watch:FOLDER for files that are
+    still to come, env:NAME for what the variable NAME holds (an address with a password), or pattern:1280x720@30.
     Put -- before names that begin with a dash.
 
     Without --jsonl -, --csv - or --json, standard output gets one line a picture, or one at each change of the best
@@ -66,6 +71,7 @@ def command(
     from orilla_runtime.pipeline import Pipeline
 
     wanted = _wanted_sinks(others)
+    options = taken_options(others)
     to_stdout = [name for name, target in wanted if target == "-"]
     if len(to_stdout) + as_json > 1:
         raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
@@ -73,7 +79,7 @@ def command(
     with ExitStack() as stack:
         loaded = stack.enter_context(load(model, artifact=artifact, top=top, **others))
         _require_picture(loaded)
-        opened = _open_sources(stack, sources)
+        opened = _open_sources(stack, sources, options)
         sinks = _open_sinks(stack, wanted)
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
@@ -148,19 +154,20 @@ def _require_picture(model: Model) -> None:
         )
 
 
-def _open_sources(stack: ExitStack, names: tuple[str, ...]) -> list[Source]:
+def _open_sources(stack: ExitStack, names: tuple[str, ...], options: SourceOptions) -> list[Source]:
     """Every source; of several, one that cannot be opened is counted as a failure like a picture in a folder."""
     from orilla.cli.unopened import Unopened
+    from orilla_runtime.sources.address import masked_address
     from orilla_runtime.sources.registry import open_source
 
     opened: list[Source] = []
     errors: list[OrillaError] = []
     for name in names:
         try:
-            source = open_source(name)
+            source = open_source(name, options)
         except SourceError as error:
             errors.append(error)
-            source = Unopened(name, error.message)
+            source = Unopened(masked_address(name), error.message)
         stack.callback(source.close)
         opened.append(source)
     if len(errors) == len(names):

@@ -47,7 +47,7 @@ def _send_pictures(server: Server, connection: socket.socket, *, with_length: bo
     number, due = 0, time.monotonic()
     while True:
         mode = server.state["mode"]
-        if mode == "stall":
+        if mode == "stall" or server.sent == server.state["limit"]:
             time.sleep(0.01)
             due = time.monotonic()
             continue
@@ -83,4 +83,4 @@ def _refusal(path: str, head: str) -> bytes | None:
 
 
 if __name__ == "__main__":
-    Server({"fps": 50.0, "size": [64, 48], "mode": "good"}, serve).obey()
+    Server({"fps": 50.0, "size": [64, 48], "mode": "good", "limit": -1}, serve).obey()

@@ -71,10 +71,11 @@ def _play(server: Server, connection: socket.socket) -> None:
             time.sleep(0.01)
             due = time.monotonic()
             continue
-        data = cv2.imencode(".jpg", draw_pattern(width, height, number))[1].tobytes()
+        image = draw_pattern(width, height, 7 if mode == "frozen" else number)
+        data = cv2.imencode(".jpg", image // 64 if mode == "black" else image)[1].tobytes()
         packets = jpeg_packets(data, width, height, sequence, int(number * 90_000 / server.state["fps"]))
         if mode == "damaged":
-            packets = [packet[:200] + bytes(255 - value for value in packet[200:]) for packet in packets]
+            packets = [packet[:200] + bytes(value & 0x7F for value in packet[200:]) for packet in packets]
         try:
             connection.sendall(b"".join(b"$\0" + struct.pack(">H", len(packet)) + packet for packet in packets))
         except OSError:
