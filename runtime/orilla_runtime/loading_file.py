@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orilla_runtime.engines.base import EngineOptions, Session
 from orilla_runtime.errors import ModelError
@@ -15,10 +16,12 @@ from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.tasks.classification import ClassificationTask
 from orilla_runtime.tasks.fitting import FitOptions, fit_classification
-from orilla_runtime.tasks.raw import RawTask
 from orilla_runtime.text import printable
 from orilla_runtime.tuning.choosing import choose
 from orilla_runtime.tuning.speeds import Runnable
+
+if TYPE_CHECKING:
+    from orilla_runtime.tasks.raw import RawTask
 
 
 def open_bare(
@@ -34,7 +37,7 @@ def open_bare(
         format=file.format,
         size=len(data),
         read=lambda: data,
-        sha256=lambda: hashlib.sha256(data).hexdigest(),
+        sha256=partial(_sha256, data),
     )
     chosen = choose([model], engine, options, measure)
     try:
@@ -63,10 +66,18 @@ def open_bare(
     )
 
 
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
 def _fit(
     file: ModelFile, session: Session, said: FitOptions | None, name: str, top: int
 ) -> tuple[ClassificationTask | RawTask, Preprocess | None]:
     if said is None:
+        from orilla_runtime.tasks.raw import RawTask
+
         return RawTask(), None
     # The engine may know more of the shapes than the file says.
     known = replace(file, inputs=session.inputs, outputs=session.outputs)

@@ -19,12 +19,12 @@ from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
 from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess, Preprocessor
-from orilla_runtime.sinks.base import Timing
 from orilla_runtime.tasks.classification import ClassificationTask
-from orilla_runtime.tasks.raw import RawTask
+from orilla_runtime.timing import Timing
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.reader import Bundle
+    from orilla_runtime.tasks.raw import RawTask
 
 TASKS = ("classification", "raw")
 MEASURE = ("never", "once", "anew")

@@ -12,19 +12,17 @@ Nothing heavy is imported before the function that needs it is used.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from orilla_runtime.errors import OrillaError
 
 if TYPE_CHECKING:
+    __version__: str
     from orilla.converting import convert
     from orilla.evaluation.evaluate import evaluate
     from orilla.training import train
     from orilla_runtime.model import load
     from orilla_runtime.pipeline import run
-
-__version__ = version("orilla")
 
 __all__ = ["OrillaError", "convert", "evaluate", "load", "run", "train"]
 
@@ -38,6 +36,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        # Reading what is installed takes longer than everything else here.
+        from importlib.metadata import version
+
+        return version("orilla")
     if name not in _HOMES:
         raise AttributeError(f"module 'orilla' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

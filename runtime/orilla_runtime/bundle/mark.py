@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orilla_runtime.bundle.layout import LOCAL, LOCAL_SIGNATURE, MANIFEST
-
 SUFFIX = ".orilla"
+# The local header of a zip file's entry has 30 bytes, and its name follows; the manifest is the first.
+_SIGNATURE, _HEADER, _MANIFEST = b"PK\x03\x04", 30, b"manifest.json"
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -14,13 +14,12 @@ def is_bundle(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() == SUFFIX:
         return True
-    name = MANIFEST.encode("ascii")
     try:
         # Opening a pipe would wait for its other end.
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            head = file.read(LOCAL.size + len(name))
+            head = file.read(_HEADER + len(_MANIFEST))
     except OSError:
         return False
-    return head.startswith(LOCAL_SIGNATURE) and head[LOCAL.size :] == name
+    return head.startswith(_SIGNATURE) and head[_HEADER:] == _MANIFEST

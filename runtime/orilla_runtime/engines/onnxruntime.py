@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -46,6 +45,8 @@ class OnnxRuntime:
 
     def _probe(self, provider: Provider) -> None:
         """Raises EngineError or ModelError where a model of one operator does not run there."""
+        from importlib.resources import files
+
         model = files("orilla_runtime.engines").joinpath("probes", "relu.onnx").read_bytes()
         session = self.load(model, EngineOptions(device=provider.device, threads=1))
         (output,) = session.run(np.array([[-1.0, 2.0]], np.float32))

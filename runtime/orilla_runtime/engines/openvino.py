@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +51,8 @@ class OpenVINO:
         return Availability(tuple(devices), _version(runtime), reason, "" if devices else _INSTALL, notes, untested)
 
     def _probe(self, device: str) -> None:
+        from importlib.resources import files
+
         model = files("orilla_runtime.engines").joinpath("probes", "relu.onnx").read_bytes()
         session = self.load(model, EngineOptions(device=device, threads=1))
         (output,) = session.run(np.array([[-1.0, 2.0]], np.float32))
@@ -103,7 +104,7 @@ class _Graph:
 
 
 def _tflite_call(model: bytes, signature: str | None) -> _Call:
-    file = read_tflite(model)
+    file = read_tflite(model, words=False)
     call = file.call(signature)
     if call.subgraph:
         raise ModelError(

@@ -7,14 +7,12 @@ count in the time to a program's first result.
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from orilla_runtime.engines.base import Engine
 
 GROUP = "orilla.engines"
-_log = logging.getLogger(__name__)
 
 
 class _Home(NamedTuple):
@@ -66,12 +64,13 @@ def _own(name: str) -> Engine:
 
 
 def _outside() -> Iterator[Engine]:
+    import logging
     from importlib.metadata import entry_points
 
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             engine: Engine = entry.load()()
         except Exception as error:
-            _log.warning("The engine %s (%s) does not start: %s", entry.name, entry.value, error)
+            logging.getLogger(__name__).warning("The engine %s (%s) does not start: %s", entry.name, entry.value, error)
             continue
         yield engine

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.model_file import ModelFile
-from orilla_runtime.formats.onnx import looks_like_onnx, read_onnx
-from orilla_runtime.formats.tflite import read_tflite
 
 _CONVERT = "Convert it on the desk first: orilla convert MODEL --data PHOTOS --output NAME.orilla."
 _OTHERS = (
@@ -22,6 +20,8 @@ def sniff_format(data: bytes) -> str | None:
     """`tflite`, `onnx` or None, by content alone."""
     if data[4:8] == b"TFL3":
         return "tflite"
+    from orilla_runtime.formats.onnx import looks_like_onnx
+
     return "onnx" if looks_like_onnx(data) else None
 
 
@@ -31,10 +31,15 @@ def read_model(data: bytes, name: str = "the model") -> ModelFile:
     Raises:
         ModelError: empty, damaged, cut, or no model file; the message opens with `name`.
     """
+    # Each format's reader is imported for its files alone: a part of the time to a program's first result.
     found = sniff_format(data)
     if found == "tflite":
+        from orilla_runtime.formats.tflite import read_tflite
+
         return read_tflite(data, name).summary()
     if found == "onnx":
+        from orilla_runtime.formats.onnx import read_onnx
+
         return read_onnx(data, name).summary()
     if not data:
         raise ModelError(f"{name}: the file is empty.", "Copy or convert it again.")

@@ -9,22 +9,24 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.flatbuffer import Buffer, Table
 from orilla_runtime.formats.limits import Budget, DamagedFileError
-from orilla_runtime.formats.model_file import ModelFile
-from orilla_runtime.formats.tflite_metadata import AXIS_LABELS, TFLiteMetadata, read_metadata, read_packed_texts
 from orilla_runtime.formats.tflite_names import CUSTOM, dtype_name, operator_name
 from orilla_runtime.tensors import Quantization, TensorSpec
+
+if TYPE_CHECKING:
+    from orilla_runtime.formats.model_file import ModelFile
+    from orilla_runtime.formats.tflite_metadata import TFLiteMetadata
 
 # They pass values on, so the operator before them decides what an output means.
 _PASSING = frozenset({"DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CAST"})
 _LONGEST_CHAIN = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(NamedTuple):
     """One input or output: its tensor's number in the subgraph, its description, and the operator that makes it."""
 
     tensor: int
@@ -32,8 +34,7 @@ class Port:
     maker: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """A named way to call the model. `name` is empty for the first subgraph as it stands."""
 
     name: str
@@ -77,6 +78,9 @@ class TFLiteFile:
 
     def summary(self) -> ModelFile:
         """The file in the words of every format, called by its only signature, else as the graph stands."""
+        from orilla_runtime.formats.model_file import ModelFile
+        from orilla_runtime.formats.tflite_metadata import TFLiteMetadata
+
         call = self.signatures[0] if len(self.signatures) == 1 else self.graph
         metadata = self.metadata or TFLiteMetadata()
         words = {"author": metadata.author, "license": metadata.licence, "version": metadata.version}
@@ -99,6 +103,8 @@ class TFLiteFile:
 
     def _labels(self, metadata: TFLiteMetadata) -> tuple[str, ...] | None:
         """The label file that the metadata ties to the only output."""
+        from orilla_runtime.formats.tflite_metadata import AXIS_LABELS
+
         if len(metadata.outputs) != 1 or len(self.graph.outputs) != 1:
             return None
         tied = [file.name for file in metadata.outputs[0].files if file.kind == AXIS_LABELS]
@@ -108,21 +114,21 @@ class TFLiteFile:
         return None
 
 
-def read_tflite(data: bytes, name: str = "the model") -> TFLiteFile:
-    """Read a TFLite file.
+def read_tflite(data: bytes, name: str = "the model", *, words: bool = True) -> TFLiteFile:
+    """Read a TFLite file; without `words`, its metadata and labels stay unread: an engine needs none of them.
 
     Raises:
         ModelError: not a TFLite file, damaged or cut.
     """
     try:
-        return _read(data)
+        return _read(data, words)
     except DamagedFileError as error:
         raise ModelError(
             f"{name}: the TFLite file is damaged or cut ({error}).", "Copy or convert it again."
         ) from error
 
 
-def _read(data: bytes) -> TFLiteFile:
+def _read(data: bytes, words: bool) -> TFLiteFile:
     if data[4:8] != b"TFL3":
         raise DamagedFileError("it does not carry the mark TFL3")
     budget = Budget()
@@ -132,7 +138,7 @@ def _read(data: bytes) -> TFLiteFile:
     if not graphs:
         raise DamagedFileError("it holds no graph")
     entries = {entry.text(0): entry.number(1, "I") for entry in model.tables(6)}
-    metadata = _entry(model, entries.get("TFLITE_METADATA"))
+    metadata, texts = _words(data, _entry(model, entries.get("TFLITE_METADATA")), budget) if words else (None, {})
     least = _entry(model, entries.get("min_runtime_version"))
     operators: Counter[str] = Counter()
     for graph in graphs:
@@ -145,9 +151,17 @@ def _read(data: bytes) -> TFLiteFile:
         signatures=tuple(_signatures(model, graphs)),
         least_runtime=str(least, "ascii", "replace").rstrip("\0") or None if least is not None else None,
         metadata_names=tuple(entries),
-        metadata=read_metadata(metadata, budget) if metadata is not None else None,
-        texts=read_packed_texts(data),
+        metadata=metadata,
+        texts=texts,
     )
+
+
+def _words(
+    data: bytes, entry: memoryview | None, budget: Budget
+) -> tuple[TFLiteMetadata | None, Mapping[str, tuple[str, ...]]]:
+    from orilla_runtime.formats.tflite_metadata import read_metadata, read_packed_texts
+
+    return (read_metadata(entry, budget) if entry is not None else None), read_packed_texts(data)
 
 
 def _operator_codes(model: Table) -> Iterator[tuple[str, bool]]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from orilla_runtime.formats.flatbuffer import Buffer, Table
 from orilla_runtime.formats.limits import Budget, DamagedFileError
 from orilla_runtime.formats.model_file import Normalization
 from orilla_runtime.formats.text import lines_of
 
+if TYPE_CHECKING:
+    import zipfile
+
 AXIS_LABELS = 2
 _NORMALIZATION = 1
 _MAX_FILES, _MAX_FILE_BYTES = 64, 8 << 20
+_ZIP_END = b"PK\x05\x06"
+_LONGEST_ZIP_END = 22 + 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,12 @@ def _files(table: Table, slot: int) -> Iterator[AssociatedFile]:
 
 def read_packed_texts(data: bytes) -> Mapping[str, tuple[str, ...]]:
     """The text files that are appended to the model as a zip archive, as lines. Raises DamagedFileError."""
+    if _ZIP_END not in data[-_LONGEST_ZIP_END:]:
+        return {}
+    # Imported where there is an archive: most models have none, and it costs a part of the time to the first result.
+    import zipfile
+    import zlib
+
     stream = io.BytesIO(data)
     if not zipfile.is_zipfile(stream):
         return {}

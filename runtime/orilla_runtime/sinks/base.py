@@ -7,17 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orilla_runtime.sources.base import Failure, Frame
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """What one frame cost, in milliseconds; `age`: from the capture to the verdict, None for files."""
-
-    decode: float
-    preprocess: float
-    infer: float
-    postprocess: float
-    age: float | None = None
+from orilla_runtime.timing import Timing as Timing  # where it was before, for those who import it from here
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """Remembers measured speeds in the user's cache folder, one small JSON file for a set of model files on a machine.
 
 The file's name is a hash of the models' hashes and of the machine's description, so another model, another engine
-version or a copied disk finds nothing. Nothing here ever raises: without a cache, the default way is taken.
+version or a copied disk finds nothing. Nothing here ever raises: without a cache, the default way is taken. What only
+a found folder needs is imported there: most programs start without one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import sys
@@ -17,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla_runtime.engines.cpus import usable_cpus
-from orilla_runtime.engines.machine import machine
 from orilla_runtime.errors import OrillaError
-from orilla_runtime.files import replaced
 from orilla_runtime.tuning.speeds import Runnable, Speed
 
 SCHEMA = 1
@@ -49,6 +46,8 @@ def recall(models: Sequence[Runnable]) -> tuple[Speed, ...]:
     # Hashing a bare model costs milliseconds of the first result: only where something may be found.
     if folder is None or not _is_folder(folder):
         return ()
+    import json
+
     try:
         with (folder / _name(models)).open("rb") as file:
             text = file.read(_MAX_BYTES)
@@ -59,6 +58,11 @@ def recall(models: Sequence[Runnable]) -> tuple[Speed, ...]:
 
 def remember(models: Sequence[Runnable], speeds: Sequence[Speed]) -> Path | None:
     """Write what was measured; the file, or None where nothing can be written."""
+    import json
+
+    from orilla_runtime.engines.machine import machine
+    from orilla_runtime.files import replaced
+
     folder = cache_folder()
     if folder is None:
         return None
@@ -87,6 +91,10 @@ def _is_folder(folder: Path) -> bool:
 
 
 def _name(models: Sequence[Runnable]) -> str:
+    import hashlib
+
+    from orilla_runtime.engines.machine import machine
+
     text = "\n".join([f"{SCHEMA}", machine(), *sorted(model.sha256() for model in models)])
     return f"{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}.json"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from orilla_runtime.engines.base import Engine, EngineOptions, Session
 from orilla_runtime.engines.registry import engine_named, engines_for
@@ -15,11 +16,8 @@ from orilla_runtime.text import printable
 from orilla_runtime.tuning.cache import recall, remember
 from orilla_runtime.tuning.speeds import Runnable, Speed, ranked
 
-_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """An open session, what it runs, and why it was taken: of what was measured, or of what could not be had.
 
     `threads` is what the session was given, None for every CPU.
@@ -32,8 +30,7 @@ class Chosen:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     model: Runnable
     engine: Engine
     threads: int | None
@@ -76,9 +73,17 @@ def choose(
             # Not given to the next engine: one may run in silence what another found to be damaged.
             raise _refused(way.model, error) from error
         why = _why(way, speeds, reasons)
-        _log.info("%s runs on %s/%s: %s", way.model.name, way.engine.name, session.device, why)
+        _tell(f"{way.model.shown} runs on {way.engine.name}/{session.device}: {why}")
         return Chosen(way.model, way.engine, session, way.threads, why)
     raise reasons[0][1] if reasons else no_engine(models[0].format)
+
+
+def _tell(what: str) -> None:
+    # A program that never imported `logging` has nobody who listens, and importing it costs time to the first result.
+    if "logging" in sys.modules:
+        import logging
+
+        logging.getLogger(__name__).info("%s", printable(what))
 
 
 def _refused(model: Runnable, error: ModelError) -> ModelError:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TIE = 0.02
 """Ways within 2 % of the fastest are alike; of these the one with the fewest threads leaves most to other work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Runnable:
+class Runnable(NamedTuple):
     """One file that may be run: its name, as it is shown in messages too; its bytes and their sha256 when needed."""
 
     name: str
@@ -21,8 +20,7 @@ class Runnable:
     sha256: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(NamedTuple):
     """Milliseconds of one call, as the median: this file on this engine and device with this number of threads."""
 
     sha256: str

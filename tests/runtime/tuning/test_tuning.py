@@ -133,7 +133,7 @@ def test_what_is_remembered_is_for_these_files_on_this_machine(
     assert written.parent == empty_cache == cache_folder()
     assert recall(both()) == recall(both()[::-1]) == speeds
     assert recall(both()[:1]) == ()
-    monkeypatch.setattr("orilla_runtime.tuning.cache.machine", lambda: "another machine")
+    monkeypatch.setattr("orilla_runtime.engines.machine.machine", lambda: "another machine")
     assert recall(both()) == ()
 
 
