@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_runtime.downscale import AreaDownscaler
 from orilla_runtime.errors import SourceError, UsageError
 
 Fit = Literal["stretch", "crop", "letterbox"]
@@ -20,6 +21,8 @@ Channels = Literal["rgb", "bgr", "grey"]
 Interpolation = Literal["area", "linear"]
 Layout = Literal["NHWC", "NCHW"]
 DType = Literal["uint8", "int8", "float32", "float16"]
+
+_KEPT_SIZES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,9 @@ class Preprocess:
         whole picture and fills the rest with `pad`.
     crop_fraction: share of the largest centre crop that `crop` takes, 0 to 1 (ImageNet's evaluation takes 0.875).
     channels: order of the tensor's channels; `grey` has one.
-    interpolation: how a picture is made smaller. `area` is the mean of the pixels that each output pixel covers
-        (OpenCV's INTER_AREA, on each side that shrinks) and does not alias; `linear` aliases and is there for models
-        that were trained so. Enlarging is bilinear in both.
+    interpolation: how a picture is made smaller. `area` is the mean of the pixels that each output pixel covers, within
+        one level, on each side that shrinks (what OpenCV's INTER_AREA gives), and does not alias; `linear` aliases and
+        is there for models that were trained so. Enlarging is bilinear in both.
     dtype, layout: of the tensor. Artifacts made by Orilla take uint8 NHWC.
     scale, offset: `stored = pixel * scale + offset` with pixels of 0..255: one value, or one a channel. Integer
         dtypes are rounded and clipped.
@@ -117,25 +120,21 @@ def as_bgr(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 class Preprocessor:
-    """`Preprocess` as a function that writes into its own buffer. Not thread-safe: one for each thread."""
+    """`Preprocess` as a function that writes into its own buffers. Not thread-safe: one for each thread."""
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
         height, width = preprocess.size
         self._resized = np.empty((height, width, 3), np.uint8)
+        self._inner = np.empty(height * width * 3, np.uint8)
         self._coloured = np.empty((height, width, preprocess.depth), np.uint8)
-        self._tensor = np.empty(preprocess.shape, preprocess.dtype)
-        self._tables = None if preprocess.is_raw else _tables(preprocess)
+        self._store = None if preprocess.is_raw else _Store(preprocess)
+        self._downscalers: dict[tuple[tuple[int, int], tuple[int, int]], AreaDownscaler] = {}
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         """The tensor of one picture, batch of one. The array is overwritten by the next call."""
         pixels = self._pixels(as_bgr(image))
-        if self._tables is None:
-            return pixels[np.newaxis]
-        for channel, table in enumerate(self._tables):
-            plane = self._tensor[0, :, :, channel] if self.preprocess.layout == "NHWC" else self._tensor[0, channel]
-            np.take(table, pixels[:, :, channel], out=plane)
-        return self._tensor
+        return pixels[np.newaxis] if self._store is None else self._store(pixels)
 
     def _pixels(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture in the tensor's size and colour order; the colour is converted on the small picture."""
@@ -143,7 +142,7 @@ class Preprocessor:
             resized = self._letterbox(image)
         else:
             cropped = self._crop(image) if self.preprocess.fit == "crop" else image
-            resized = _resize(cropped, self.preprocess.size, self.preprocess.interpolation, self._resized)
+            resized = self._resize(cropped, self._resized)
         if self.preprocess.channels == "bgr":
             return resized
         code = cv2.COLOR_BGR2RGB if self.preprocess.channels == "rgb" else cv2.COLOR_BGR2GRAY
@@ -165,46 +164,71 @@ class Preprocessor:
         scale = min(height / rows, width / columns)
         inner = min(height, max(1, round(rows * scale))), min(width, max(1, round(columns * scale)))
         top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+        buffer = self._inner[: inner[0] * inner[1] * 3].reshape(*inner, 3)
         self._resized[:] = self.preprocess.pad
-        self._resized[top : top + inner[0], left : left + inner[1]] = _resize(
-            image, inner, self.preprocess.interpolation, None
-        )
+        self._resized[top : top + inner[0], left : left + inner[1]] = self._resize(image, buffer)
         return self._resized
 
+    def _resize(self, image: NDArray[np.uint8], out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize into `out`; a picture that has the size already is given back as it is.
 
-def _resize(
-    image: NDArray[np.uint8], size: tuple[int, int], method: Interpolation, out: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    """Resize into `out`, or into a new array; a picture that has the size already is given back as it is.
+        INTER_AREA is bilinear on both sides as soon as one is enlarged, so a strip of 12000x20 would alias: the sides
+        that shrink come first, by area, then the others.
+        """
+        height, width = out.shape[:2]
+        if self.preprocess.interpolation == "area":
+            source = image.shape[0], image.shape[1]
+            shrunk = min(source[0], height), min(source[1], width)
+            if shrunk != source:
+                smaller = out if shrunk == (height, width) else np.empty((*shrunk, 3), np.uint8)
+                self._downscaler(source, shrunk)(image, smaller)
+                image = smaller
+        if image.shape[:2] == (height, width):
+            return image
+        return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_LINEAR))
 
-    OpenCV's INTER_AREA is bilinear on both sides as soon as one is enlarged, so a strip of 12000x20 would alias: the
-    sides that shrink come first, by area, then the others.
-    """
-    if image.shape[:2] == size:
-        return image
-    height, width = size
-    if method == "area":
-        rows, columns = min(image.shape[0], height), min(image.shape[1], width)
-        if (rows, columns) == size:
-            return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_AREA))
-        if (rows, columns) != image.shape[:2]:
-            image = _uint8(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA))
-    return _uint8(cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_LINEAR))
+    def _downscaler(self, source: tuple[int, int], size: tuple[int, int]) -> AreaDownscaler:
+        """Kept for the last few sizes: a camera has one, a folder often a landscape and a portrait one."""
+        found = self._downscalers.pop((source, size), None) or AreaDownscaler(source, size)
+        self._downscalers[source, size] = found
+        if len(self._downscalers) > _KEPT_SIZES:
+            del self._downscalers[next(iter(self._downscalers))]
+        return found
 
 
-def _tables(preprocess: Preprocess) -> tuple[NDArray[Any], ...]:
-    """For each channel, what each of the 256 pixel values becomes: exact, and cheaper than arithmetic on floats."""
-    pixel = np.arange(256, dtype=np.float64)
-    scales = np.broadcast_to(preprocess.scale, preprocess.depth)
-    offsets = np.broadcast_to(preprocess.offset, preprocess.depth)
-    tables = []
-    for scale, offset in zip(scales, offsets, strict=True):
-        values = pixel * scale + offset
-        if preprocess.dtype in {"uint8", "int8"}:
-            limits = np.iinfo(preprocess.dtype)
-            values = np.clip(np.rint(values), limits.min, limits.max)
-        tables.append(values.astype(preprocess.dtype))
-    return tuple(tables)
+class _Store:
+    """Pixels to the tensor's values, by a table of what each of the 256 becomes: exact, and cheaper than arithmetic."""
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self._tensor = np.empty(preprocess.shape, preprocess.dtype)
+        # OpenCV's tables hold no float16, and which signed types they hold differs: bits are moved, not numbers.
+        moved = {1: np.uint8, 2: np.uint16, 4: np.float32}[self._tensor.itemsize]
+        self._moved = self._tensor.view(moved)[0]
+        self._tables = _tables(preprocess).view(moved)
+        self._by_planes = preprocess.layout == "NCHW"
+        self._plane = np.empty(preprocess.size, np.uint8)
+        alike = (self._tables == self._tables[:1]).all()
+        self._pixel_table = self._tables[0] if alike else np.ascontiguousarray(self._tables.T)[np.newaxis]
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        if not self._by_planes:
+            cv2.LUT(pixels, self._pixel_table, dst=self._moved)
+            return self._tensor
+        for channel, table in enumerate(self._tables):
+            cv2.extractChannel(pixels, channel, dst=self._plane)
+            cv2.LUT(self._plane, table, dst=self._moved[channel])
+        return self._tensor
+
+
+def _tables(preprocess: Preprocess) -> NDArray[Any]:
+    """What each of the 256 pixel values becomes: channels x 256, in the tensor's type."""
+    scales = np.broadcast_to(preprocess.scale, preprocess.depth)[:, np.newaxis]
+    offsets = np.broadcast_to(preprocess.offset, preprocess.depth)[:, np.newaxis]
+    values: NDArray[Any] = np.arange(256, dtype=np.float64) * scales + offsets
+    if preprocess.dtype in {"uint8", "int8"}:
+        limits = np.iinfo(preprocess.dtype)
+        values = np.clip(np.rint(values), limits.min, limits.max)
+    return values.astype(preprocess.dtype)
 
 
 def _uint8(array: Any) -> NDArray[np.uint8]:

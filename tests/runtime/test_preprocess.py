@@ -75,6 +75,31 @@ def test_scale_and_offset_by_channel_in_nchw() -> None:
     assert np.abs(tensor - expected).max() < 1e-6
 
 
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32", "float16"])
+@pytest.mark.parametrize("scale", [(0.5,), (0.25, 0.5, 0.75)])
+@pytest.mark.parametrize("channels", ["rgb", "grey"])
+def test_values_are_scaled_exactly(layout: str, dtype: str, scale: tuple[float, ...], channels: str) -> None:
+    image = noise(8, 9)
+    scale = scale[:1] if channels == "grey" else scale
+    settings = {"dtype": dtype, "layout": layout, "scale": scale, "offset": (-20.5,), "channels": channels}
+    tensor = Preprocess((8, 9), **settings)(image)  # type: ignore[arg-type]
+    pixels = Preprocess((8, 9), channels=channels)(image)[0]  # type: ignore[arg-type]
+    expected = pixels.astype(np.float64) * scale - 20.5
+    if dtype in {"uint8", "int8"}:
+        expected = np.clip(np.rint(expected), np.iinfo(dtype).min, np.iinfo(dtype).max)
+    expected = expected.transpose(2, 0, 1) if layout == "NCHW" else expected
+    assert np.array_equal(tensor[0], expected.astype(dtype))
+
+
+def test_pictures_of_many_sizes_take_turns() -> None:
+    preprocess = Preprocess((24, 32))
+    preprocessor = Preprocessor(preprocess)
+    sizes = [(90, 160), (160, 90), (120, 160), (24, 32), (20, 200), (97, 101), (12, 16)]
+    for image in [noise(*size) for size in sizes + sizes[::-1]]:
+        assert np.array_equal(preprocessor(image), preprocess(image))
+
+
 def test_int8_is_rounded_and_clipped() -> None:
     image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     tensor = Preprocess((16, 16), channels="grey", dtype="int8", scale=(1.0,), offset=(-128.0,))(image)
