@@ -134,10 +134,13 @@ def _of_frozen(parts: FrozenParts, parameters: Mapping[str, Any], path: Path) ->
         )
     outside = _said(parameters, path, False)
     raw = parts.model if outside == IDENTITY else _behind_rescaling(keras, parts.model, outside, shape)
-    folded = outside.folds
-    core = parts.core if folded else _behind_rescaling(keras, parts.core, outside, shape)
     head = "probabilities" if parts.ends_in_softmax else "logits"
     classes = int(parts.model.outputs[0].shape[-1])
+    inside = Normalization(*parts.front)
+    if parts.behind is not None and outside == IDENTITY and inside.folds:
+        return KerasSource(raw, parts.behind, inside, head, shape, classes)
+    folded = outside.folds
+    core = parts.core if folded else _behind_rescaling(keras, parts.core, outside, shape)
     return KerasSource(raw, core, outside if folded else IDENTITY, head, shape, classes)
 
 
@@ -223,17 +226,18 @@ def _rescaling_in_front(model: Any) -> Any:
     """The scalar Rescaling that takes the model's input, with nothing before it but augmentation; or None."""
     import keras
 
-    here = model.inputs[0]
+    here = model.inputs[0]._keras_history.operation
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if isinstance(layer, keras.Model) or layer.input is not here:
+        # By the layer that made it: a Sequential that was loaded has called each layer twice.
+        if isinstance(layer, keras.Model) or layer.input._keras_history.operation is not here:
             return None
         if isinstance(layer, keras.layers.Rescaling):
             return layer if np.ndim(layer.scale) == np.ndim(layer.offset) == 0 else None
         if not type(layer).__name__.startswith("Random"):
             return None
-        here = layer.output
+        here = layer
     return None
 
 

@@ -36,6 +36,7 @@ def _models(keras: Any) -> dict[str, tuple[list[Any], tuple[str, ...]]]:
         "upsampled": ([front, layers.UpSampling2D(interpolation="bilinear"), layers.Conv2D(8, 3)], both),
         "hard_16x8": ([front, layers.Conv2D(8, 3), layers.Activation("hard_silu")], ("tflite:16x8,calibration=8",)),
         "attention": ([*patches, attention, layers.Dense(8, activation="gelu"), again], both),
+        "exported_attention": ([*patches, attention, again], TFLITE),
         "layer_norm_16x8": ([*patches, again], ("tflite:16x8,calibration=8",)),
         "several_16x8": (
             [front, layers.Conv2D(8, 3), layers.Activation("hard_silu"), layers.ELU()],
@@ -101,7 +102,11 @@ def convert_all(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         dtype = "uint8" if name == "bytes_in" else "float32"
         model = keras.Sequential([keras.Input((SIDE, SIDE, 3), dtype=dtype), *stack, *head], name=name)
         path = folder / f"{name}.keras"
-        model.save(path)
+        if name.startswith("exported"):
+            path = folder / f"{name}.saved"
+            model.export(str(path), format="tf_saved_model", verbose=False)
+        else:
+            model.save(path)
         (folder / name).mkdir()
         given = {"model": str(path), "raw": True, "calibration": sample.to_json(), "channels": "rgb"}
         labels = [str(number) for number in range(classes)]
@@ -117,6 +122,7 @@ def convert_all(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             found[f"{name} {recipe}"] = {
                 "error": float(np.abs(ours - exact).max() / np.ptp(exact)),
                 "inputs": [spec.name for spec in session.inputs],
+                "step": quantization.scale if (quantization := session.inputs[0].quantization) else None,
                 "distinct": len(np.unique(ours)),
                 "operators": operators_of(data, recipe),
                 "finite": bool(np.isfinite(ours).all()),

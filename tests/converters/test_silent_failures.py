@@ -64,7 +64,7 @@ def answers() -> Any:
 
 def test_what_is_converted_computes_what_keras_does(answers: Any) -> None:
     found = answers["convert_all"]
-    assert len(found) >= 49
+    assert len(found) >= 51
     for name, one in found.items():
         if "refused" in one:
             assert REFUSED.get(name) is not None, (name, one)
@@ -75,6 +75,11 @@ def test_what_is_converted_computes_what_keras_does(answers: Any) -> None:
         assert one["inputs"] == ["image"], name
         assert one["error"] < (1e-3 if "float32" in name else 0.35), (name, one)
         assert one["distinct"] > 8, name
+
+
+def test_a_rescaling_in_a_saved_model_is_the_scale_of_its_input(answers: Any) -> None:
+    found = answers["convert_all"]["exported_attention tflite:int8,calibration=8"]
+    assert found["step"] == pytest.approx(1 / 255, rel=1e-5)
 
 
 def test_a_thousand_near_equal_classes_are_no_constant(answers: Any) -> None:

@@ -26,6 +26,8 @@ def test_files_folders_and_models_in_memory_are_the_model() -> None:
         assert kind["core"] < 1e-5, name
         assert kind["head"] == "probabilities", name
         assert kind["same_weights"], name
+        # A rescaling in front is the input's scale and zero point, whether a layer or the beginning of a graph.
+        assert kind["front"] == ([1 / 64, 64] if name == "live_lambda" else [1 / 128, 127]), name
     assert {name: kind["suffix"] for name, kind in found.items()} == {
         "h5": ".h5",
         "saved_model": "",
