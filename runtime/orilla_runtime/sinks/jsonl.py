@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,9 +19,9 @@ class JsonlSink:
     """Writes records as JSON lines to a file or a text stream, each at once.
 
     A frame has `source`, `index`, `pts_seconds`, `captured_at` (ISO 8601, UTC), `predictions` (best first: `label`,
-    `class_id`, `score`), `timing_ms` (`decode`, `preprocess`, `infer`, `postprocess`; `age` for live sources), `bundle`
-    (its id; null for a bare model), `artifact` and `engine`. A failure has `source`, `index`, `error`, `bundle`,
-    `artifact` and `engine`.
+    `class_id`, `score`), `decision` where the run has rules (`label`, `class_id`, `score`, `reason`), `timing_ms`
+    (`decode`, `preprocess`, `infer`, `postprocess`; `age` for live sources), `bundle` (its id; null for a bare model),
+    `artifact` and `engine`. A failure has `source`, `index`, `error`, `bundle`, `artifact` and `engine`.
 
     Raises:
         SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole line.
@@ -76,11 +77,11 @@ def as_object(record: Record) -> dict[str, Any]:
 
 def _result(result: Any) -> dict[str, Any]:
     if isinstance(result, Classification):
-        return {
-            "predictions": [
-                {"label": found.label, "class_id": found.class_id, "score": found.score} for found in result.predictions
-            ]
-        }
+        predictions = [
+            {"label": found.label, "class_id": found.class_id, "score": found.score} for found in result.predictions
+        ]
+        decision = {} if result.decision is None else {"decision": asdict(result.decision)}
+        return {"predictions": predictions, **decision}
     if isinstance(result, RawOutputs):
         return {"outputs": {name: _finite(tensor.tolist()) for name, tensor in result.tensors.items()}}
     return {"result": result}

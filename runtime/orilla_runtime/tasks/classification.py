@@ -22,10 +22,27 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from the scores: a class, or `unknown` (`class_id` None) with the reason why none is good enough.
+
+    `score`: of the class, or of the one that was not good enough; smoothed where that was asked for.
+    """
+
+    label: str
+    class_id: int | None
+    score: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Classification:
-    """The best classes of one picture, best first; classes with equal scores stand in class order."""
+    """The best classes of one picture, best first; classes with equal scores stand in class order.
+
+    `decision` is there where a run has rules for it (`orilla_runtime.decisions`).
+    """
 
     predictions: tuple[Prediction, ...]
+    decision: Decision | None = None
 
     @property
     def top(self) -> Prediction:
