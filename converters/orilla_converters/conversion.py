@@ -19,13 +19,14 @@ from orilla_converters.mending import Mender, mend
 from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
 from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
+from orilla_converters.report.reporter import Reporter, checked_report
 from orilla_converters.results import ConversionResult, artifact_results
 from orilla_converters.source import Description
 from orilla_converters.stability import checked_thresholds
 from orilla_converters.standing import few_pictures
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
-from orilla_runtime.errors import ConversionError, SinkError, UsageError
+from orilla_runtime.errors import ConversionError, GateError, SinkError, UsageError
 from orilla_runtime.labelled.images import LabelledImages
 from orilla_runtime.labelled.reading import read_labelled
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
@@ -52,6 +53,7 @@ def convert(
     max_drop: float = DEFAULT_MAX_DROP,
     thresholds: Sequence[float] = (),
     timing: bool = True,
+    report: str | Path | None = None,
     seed: int = 0,
     golden: str = "real",
     labels: Sequence[str] | str | Path | None = None,
@@ -79,6 +81,8 @@ def convert(
         thresholds: of scores, at which decisions are compared besides 0.5, 0.7 and 0.9.
         timing: measure the artifacts against each other; the default of a format is then the fastest, where one is
             clearly faster. Without it the precision alone decides, and the same input gives the same bytes.
+        report: where to write all figures as one HTML page (`NAME.html`), and its plot beside it (`NAME.png`); it is
+            written where a gate fails too.
         golden: the self-test in the bundle: `real` (a few of the pictures), `drawn`, or `none`.
         labels, scale, offset, channels, fit, crop_fraction: for a model that carries no card of Orilla: its class names
             (or a text file of them), what it expects of a pixel (`pixel * scale + offset`), and how a picture becomes
@@ -101,7 +105,7 @@ def convert(
         raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
     if not 0 <= max_drop <= 1:
         raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
-    thresholds = checked_thresholds(thresholds)
+    thresholds, page = checked_thresholds(thresholds), checked_report(report)
     with on_disk(model) as path, Workshop(limit, jobs, memory) as workshop:
         origin = read_origin(
             path,
@@ -117,14 +121,23 @@ def convert(
         if origin.labels is not None:
             images = images.aligned(origin.labels)
         _require_desk(recipes)
-        say(Step("read", str(model) if isinstance(model, str | Path) else path.stem))
+        name = str(model) if isinstance(model, str | Path) else path.stem
+        say(Step("read", name))
         description = origin.described_by(workshop)
         material = _calibrate(workshop, origin, description, images, calibration, seed, say)
         source, sample = origin.job_parameters, _sample(material)
         files, keras = _write(workshop, material, sample, recipes, say)
         judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop, thresholds)
         verdicts = _verify(judge, files, recipes, say)
-        verdicts = mend(Mender(workshop, source, sample), judge, verdicts, output, repairing=repair, say=say)
+        labels, record = origin.labels_for(description), _record(material, seed)
+        preprocess = origin.preprocess_for(description)
+        reporter = Reporter(page, Path(name).name, output.name, labels, preprocess, record, judge)
+        mender = Mender(workshop, source, sample)
+        try:
+            verdicts = mend(mender, judge, verdicts, output, repairing=repair, say=say)
+        except GateError as error:
+            reporter.failed(verdicts, error, mender.tried, say)
+            raise
         rows = stand(judge, verdicts, timing=timing, say=say)
         say(Step("bundle", str(output)))
         identity = bundling.write(
@@ -132,13 +145,14 @@ def convert(
             verdicts=verdicts,
             defaults={row.verdict.recipe.format: row.path for row in rows if row.default},
             judge=judge,
-            labels=origin.labels_for(description),
-            preprocess=_fed(origin.preprocess_for(description), judge, recipes[0]),
+            labels=labels,
+            preprocess=_fed(preprocess, judge, recipes[0]),
             training=origin.training,
             golden=golden,
-            record=_record(material, seed),
+            record=record,
         )
-    return ConversionResult(output, identity, artifact_results(rows), len(material.calibration.tensors))
+        reporter.passed(rows, identity)
+    return ConversionResult(output, identity, artifact_results(rows), len(material.calibration.tensors), page)
 
 
 def _checked_output(output: Path) -> Path:

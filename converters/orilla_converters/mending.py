@@ -23,12 +23,14 @@ class Mender:
     """Makes an artifact again, from the model as it is or from an equalized one.
 
     source: what a job needs to open the model. sample: what the writing jobs take besides, `calibration` among it.
+    `tried`: by artifact, the rungs of its repair, in words.
     """
 
     def __init__(self, workshop: Workshop, source: Mapping[str, Any], sample: Mapping[str, Any]) -> None:
         self._workshop, self.source, self._sample = workshop, source, sample
         self._graphs: dict[tuple[str, str], dict[str, Any]] = {}
         self._equalized: dict[bool, dict[str, Any]] = {}
+        self.tried: dict[str, tuple[str, ...]] = {}
 
     def make(self, source: Mapping[str, Any], recipe: Recipe) -> bytes:
         """The bytes of one artifact."""
@@ -66,7 +68,7 @@ def mend(
         GateError: one failed and was not, or could not be, repaired; the diagnosis lies beside the intended output.
     """
     kept: list[Verdict] = []
-    failed, tried = [], {}
+    failed, tried = [], mender.tried
     for verdict in verdicts:
         if not verdict.shortcomings:
             _add(kept, verdict)

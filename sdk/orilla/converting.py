@@ -37,7 +37,7 @@ def convert(
             precisions float32, float16 and int8 of `tflite` and `onnx`, and float32 of `savedmodel`.
         recipes: in their place, artifacts spelled out: `tflite:int8,io=integer`, as `orilla recipes` explains them.
         calibration: how many pictures int8 artifacts are calibrated on; the others judge.
-        options: `max_drop`, `seed`, `golden`, `labels`, … as `orilla_converters.conversion.convert` takes them.
+        options: `max_drop`, `report`, `timing`, `labels`, … as `orilla_converters.conversion.convert` takes them.
 
     Raises:
         GateError: an artifact is worse than its gate allows; no bundle was written.

@@ -27,6 +27,11 @@ def test_json(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert artifact["bytes"] > 1000
     assert artifact["top1"] == artifact["keras_top1"] >= 0.9
     assert artifact["n"] == len(bench.split["test"])
+    assert artifact["default"]
+    assert artifact["pareto"]
+    assert artifact["time_ratio"] == artifact["size_ratio"] == 1.0
+    assert artifact["ms"]["low"] <= artifact["ms"]["median"] <= artifact["ms"]["high"]
+    assert [flips["threshold"] for flips in artifact["thresholds"]] == [0.5, 0.7, 0.9]
     assert output.is_file()
 
 
@@ -34,8 +39,16 @@ def test_table_and_progress(bench: Bench, tmp_path: Path, capsys: pytest.Capture
     assert run(arguments(bench, tmp_path / "a.orilla", "--format", "onnx")) == 0
     out, err = capsys.readouterr()
     assert "float32.onnx" in out
-    assert "passed" in out
-    assert [line.split(":")[0] for line in err.splitlines()] == ["read", "calibrate", "write", "verify", "measure", "bundle"]
+    assert "passed *+" in out
+    assert max(len(line) for line in out.splitlines()[:3]) <= 100
+    assert [line.split(":")[0] for line in err.splitlines()] == [
+        "read",
+        "calibrate",
+        "write",
+        "verify",
+        "measure",
+        "bundle",
+    ]
 
 
 def test_an_unknown_precision_is_a_usage_error(

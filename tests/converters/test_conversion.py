@@ -51,6 +51,9 @@ def test_a_model_without_a_card_and_pictures_without_labels(bench: Bench, tmp_pa
     assert artifact.metrics.n in {39, 40}
     assert artifact.gate.min_agreement == 0.93
     assert any(isinstance(event, Note) and "broken.png" in event.text for event in events)
+    assert any(
+        isinstance(event, Note) and f"Only {artifact.metrics.n} pictures judge" in event.text for event in events
+    )
     with open_bundle(result.path) as bundle:
         assert bundle.manifest.task.labels == tuple("0123456789")
         assert bundle.manifest.golden is not None
@@ -71,7 +74,7 @@ def test_a_gate_that_fails_names_the_artifact_and_by_how_much(bench: Bench, tmp_
     write_card(model, KerasCard(LABELS, Preprocess((16, 16)), training={"split": split}))
     recipes = [Recipe("onnx", "float32"), Recipe("onnx", "int8")]
     with pytest.raises(GateError) as caught:
-        convert(model, data=data, output=tmp_path / "bad.orilla", recipes=recipes)
+        convert(model, data=data, output=tmp_path / "bad.orilla", recipes=recipes, report=tmp_path / "bad.html")
     text = str(caught.value)
     assert caught.value.exit_code == 3
     assert "1 of 2 artifacts failed" in text
@@ -80,6 +83,10 @@ def test_a_gate_that_fails_names_the_artifact_and_by_how_much(bench: Bench, tmp_
     assert "points below Keras" in text
     assert len(text.splitlines()) == 2
     assert not (tmp_path / "bad.orilla").exists()
+    page = (tmp_path / "bad.html").read_text(encoding="utf-8")
+    assert "1 of 2 artifacts failed: no bundle was written" in page
+    assert "points below Keras" in page
+    assert (tmp_path / "bad.png").is_file()
 
 
 def test_speed_is_measured_in_one_process(bench: Bench, converted: ConversionResult) -> None:
@@ -124,6 +131,7 @@ def test_a_card_of_another_model_is_refused(change: object, word: str, bench: Be
         ({"recipes": ()}, UsageError, "No artifact"),
         ({"golden": "silver"}, UsageError, "silver"),
         ({"max_drop": 7.0}, UsageError, "max_drop"),
+        ({"thresholds": [7.0]}, UsageError, "threshold"),
         ({"labels": ["a"]}, UsageError, "--labels"),
         ({"crop_fraction": 0.5}, UsageError, "--crop-fraction"),
     ],

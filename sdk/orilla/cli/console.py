@@ -17,13 +17,15 @@ def print_json(value: Any) -> None:
     click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = ()) -> None:
-    """A table on standard output, as wide as it needs to be: a pipe must not cut columns."""
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[str] = (), *, gap: int = 3
+) -> None:
+    """A table on standard output, as wide as it needs to be: a pipe must not cut columns. `gap`: between columns."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, gap - 2, 0, 1))
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", no_wrap=True)
     for row in rows:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from orilla.cli.console import percent, print_json, print_table, size
+from orilla.cli.console import print_json
 from orilla.cli.conversion_display import conversion_display
-
-if TYPE_CHECKING:
-    from orilla_converters.results import ArtifactResult, ConversionResult
+from orilla.cli.conversion_table import conversion_as_json, print_conversion
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -46,6 +44,20 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 @click.option("--batch", type=click.Choice(["1", "dynamic"]), default="1", show_default=True, help="Pictures a call.")
 @click.option("--calibration", type=int, default=100, show_default=True, help="Pictures that int8 is calibrated on.")
 @click.option("--max-drop", type=float, default=0.01, show_default=True, help="Top-1 lost at most: 0.01 is one point.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    type=float,
+    multiple=True,
+    help="A score at which your program decides: count the decisions that flip there. May be repeated.",
+)
+@click.option(
+    "--timing/--no-timing",
+    default=True,
+    show_default=True,
+    help="Measure the artifacts against each other. Without it the precision alone decides what is a format's default.",
+)
+@click.option("--report", type=click.Path(), help="Write all figures as one page, NAME.html, with its plot NAME.png.")
 @click.option("--repair", is_flag=True, help="Where an artifact fails, try what helps; the first that passes is taken.")
 @click.option(
     "--golden",
@@ -80,61 +92,6 @@ def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
     with conversion_display(quiet) as progress:
         result = convert(model, progress=progress, **options)
     if as_json:
-        print_json(_as_json(result))
+        print_json(conversion_as_json(result))
     else:
-        _print(result)
-
-
-def _print(result: ConversionResult) -> None:
-    columns = ("artifact", "bytes", "top-1", "95 % interval", "Keras", "agreement", "SQNR dB", "verdict")
-    print_table(
-        columns,
-        [_row(artifact) for artifact in result.artifacts],
-        numeric=("bytes", "top-1", "Keras", "agreement", "SQNR dB"),
-    )
-    n = result.artifacts[0].metrics.n
-    click.echo(f"\n{result.path}: {len(result.artifacts)} artifacts, judged on {n} pictures. id {result.bundle_id}")
-
-
-def _row(artifact: ArtifactResult) -> tuple[str, ...]:
-    metrics = artifact.metrics
-    accuracy, keras = metrics.accuracy, metrics.keras_accuracy
-    return (
-        artifact.path,
-        size(artifact.bytes),
-        "–" if accuracy is None else percent(accuracy.top1),
-        "–" if accuracy is None else f"{percent(accuracy.low)} – {percent(accuracy.high)}",
-        "–" if keras is None else percent(keras.top1),
-        percent(metrics.agreement),
-        "exact" if metrics.sqnr_db is None else f"{metrics.sqnr_db:.1f}",
-        "repaired" if artifact.repairs else "passed",
-    )
-
-
-def _as_json(result: ConversionResult) -> dict[str, Any]:
-    return {
-        "bundle": str(result.path),
-        "id": result.bundle_id,
-        "calibrated_on": result.calibrated_on,
-        "artifacts": [_artifact_json(artifact) for artifact in result.artifacts],
-    }
-
-
-def _artifact_json(artifact: ArtifactResult) -> dict[str, Any]:
-    metrics = artifact.metrics
-    accuracy, keras = metrics.accuracy, metrics.keras_accuracy
-    return {
-        "artifact": artifact.path,
-        "format": artifact.format,
-        "precision": artifact.precision,
-        "bytes": artifact.bytes,
-        "n": metrics.n,
-        "top1": None if accuracy is None else accuracy.top1,
-        "top1_low": None if accuracy is None else accuracy.low,
-        "top1_high": None if accuracy is None else accuracy.high,
-        "keras_top1": None if keras is None else keras.top1,
-        "agreement": metrics.agreement,
-        "sqnr_db": metrics.sqnr_db,
-        "max_abs_error": metrics.max_abs_error,
-        "repairs": list(artifact.repairs),
-    }
+        print_conversion(result)

@@ -1,0 +1,1 @@
+"""The report of a conversion: one HTML page that works offline, and its plot."""
