@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,12 @@ def test_camera(digits_bundle: Path, digits_folder: Path, tmp_path: Path) -> Non
     write_video([sorted((digits_folder / digit).glob("*.png"))[0] for digit in "407"], clip)
     lines = sample("02_camera.py", digits_bundle, "--source", clip).splitlines()
     assert [line.split(": ")[1].split()[0] for line in lines] == ["4", "0", "7"]
+
+
+def test_own_camera(digits_bundle: Path, digits_folder: Path, tmp_path: Path) -> None:
+    for place, digit in enumerate("4071235"):
+        shutil.copy(sorted((digits_folder / digit).glob("*.png"))[0], tmp_path / f"{place}.png")
+    lines = sample("04_own_camera.py", digits_bundle, tmp_path).splitlines()
+    # The fifth thing that came was not a picture but the cable.
+    assert [line.split(": ")[0].split()[-1] for line in lines] == ["0", "1", "2", "3", "5", "6", "7"]
+    assert [line.split(": ")[1].split()[0] for line in lines] == list("4071235")

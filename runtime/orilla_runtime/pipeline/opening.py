@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orilla_runtime.errors import UsageError
 from orilla_runtime.pipeline.face import Pipeline
 from orilla_runtime.pipeline.plan import Decode, PictureModel, Transform
 from orilla_runtime.sinks.base import Sink
 from orilla_runtime.sources.base import Source
+
+if TYPE_CHECKING:
+    from orilla_runtime.sources.options import SourceOptions
 
 Spec = int | str | Path | Source
 
@@ -28,12 +31,14 @@ def run(
     workers: int | None = None,
     decode: Decode = "full",
     transforms: Sequence[Transform] = (),
+    source_options: SourceOptions | None = None,
     **options: Any,
 ) -> Pipeline:
     """Run a model over pictures, a folder, a pattern, a video or cameras, and yield `frame, result` for each frame.
 
     `model` is a path, which is opened with `options` (see `load`) and closed at the end, or a loaded model. `source` is
-    a path, a pattern, a camera's index, a `Source`, or a list of these. The others are those of `Pipeline`, which is
+    whatever `open_source` takes (a path, a pattern, a camera's index, an address, a `Source`), read with
+    `source_options`, or a list of these. The others are those of `Pipeline`, which is
     what comes back: it has `counts`, `failures`, `stop` and `close`, and is a context manager.
 
     Raises:
@@ -58,7 +63,7 @@ def run(
         sources = []
         with ExitStack() as opened:
             for spec in specs:
-                sources.append(open_source(spec))
+                sources.append(open_source(spec, source_options))
                 opened.callback(sources[-1].close)
             pipeline = Pipeline(
                 loaded,

@@ -96,7 +96,7 @@ def test_a_server_that_is_away_for_a_while(server: tuple[str, Camera]) -> None:
     with watching(server) as watcher:
         server[1].tell(do="stop")
         watcher.failure()
-        time.sleep(1)
+        time.sleep(0.5)
         server[1].tell(do="start")
         watcher.frame()
     assert len(watcher.failures) == 1  # However many attempts were refused meanwhile.
@@ -150,7 +150,7 @@ def test_240_frames_a_second_and_a_consumer_that_is_slow(server: tuple[str, Came
 def test_one_frame_a_second_is_no_silence(server: tuple[str, Camera]) -> None:
     with watching(server, timeout_seconds=5.0) as watcher:
         server[1].tell(fps=1)
-        numbers = [read_pattern(watcher.frame().image) for _ in range(3)]
+        numbers = [read_pattern(watcher.frame().image) for _ in range(2)]
     assert numbers == sorted(set(numbers))
     assert watcher.failures == []
 
@@ -173,17 +173,16 @@ def test_close_ends_an_iteration_that_waits(server: tuple[str, Camera]) -> None:
         watcher.taken = watcher.source.captured - watcher.source.dropped
 
 
-@pytest.mark.parametrize("retries", [0, 2, None])
-def test_an_address_where_nobody_is(server: tuple[str, Camera], retries: int | None) -> None:
+def test_an_address_where_nobody_is(server: tuple[str, Camera]) -> None:
+    retries = None if server[0] == "http" else 0
     options = SourceOptions(**{**OPTIONS, "retries": retries})
     items = list(stream_source(f"{server[0]}://{USER}:{PASSWORD}@no-such-camera.invalid/x", options))
-    attempts = 1 if retries == 0 else 3
-    assert len(items) == min(attempts, 2)
+    assert len(items) == (2 if retries is None else 1)
     last = items[-1]
     assert isinstance(last, Failure)
     assert "is not known by that name" in last.error
     assert "Check the address" in last.error
-    assert ("given up after 3 attempts" in last.error) == (attempts == 3)
+    assert ("given up after 3 attempts" in last.error) == (retries is None)
 
 
 def test_a_wrong_password(server: tuple[str, Camera]) -> None:
@@ -195,11 +194,11 @@ def test_a_wrong_password(server: tuple[str, Camera]) -> None:
     assert PASSWORD not in item.error
 
 
-@pytest.mark.parametrize(("mode", "kind"), [("frozen", "frozen"), ("black", "covered")])
-def test_a_camera_that_shows_nothing(server: tuple[str, Camera], mode: str, kind: str) -> None:
-    with watching(server, frozen_seconds=0.5) as watcher:
-        server[1].tell(mode=mode)
-        assert watcher.failure().kind == kind
-        for _ in range(30):
-            watcher.frame()
-    assert len(watcher.failures) == 1
+def test_a_camera_that_shows_nothing(server: tuple[str, Camera]) -> None:
+    with watching(server, frozen_seconds=0.4) as watcher:
+        for mode, kind in (("frozen", "frozen"), ("black", "covered")):
+            server[1].tell(mode=mode)
+            assert watcher.failure().kind == kind
+            for _ in range(30):
+                watcher.frame()
+    assert len(watcher.failures) == 2
