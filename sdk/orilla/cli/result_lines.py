@@ -21,6 +21,8 @@ class ResultLines:
     the name then ends in the time in the video (`clip.mp4@1.250s`), or of the day in UTC for a camera.
     """
 
+    durable = True
+
     def __init__(self, stream: TextIO, *, live: bool) -> None:
         self._live = live
         self._lines = LineStream(stream)

@@ -12,6 +12,7 @@ import click
 
 from orilla.cli.console import counted_progress, print_json, say
 from orilla.cli.model_options import model_options
+from orilla.cli.pace_options import pace_options, reduced_line, taken_pace, without_loss
 from orilla.cli.source_options import source_options, taken_options
 from orilla.cli.stopping import stopped_by_signals
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes a result holds.")
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
+@pace_options
 @source_options
 @model_options
 @click.option("--quiet", is_flag=True, help="No progress and no summary; results and errors only.")
@@ -71,7 +73,7 @@ def command(
     from orilla_runtime.pipeline import Pipeline
 
     wanted = _wanted_sinks(others)
-    options = taken_options(others)
+    options, pace = taken_options(others), taken_pace(others)
     to_stdout = [name for name, target in wanted if target == "-"]
     if len(to_stdout) + as_json > 1:
         raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
@@ -84,7 +86,7 @@ def command(
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
         pipeline = stack.enter_context(
-            Pipeline(loaded, opened, sinks, max_frames=max_frames, duration=duration),
+            Pipeline(loaded, opened, sinks, max_frames=max_frames, duration=duration, **without_loss(pace, sinks)),
         )
         summary = Summary(pipeline, loaded)
         # On a terminal the lines of results are the progress.
@@ -108,6 +110,8 @@ def _conclude(pipeline: Pipeline, summary: Summary, interrupted: bool, *, quiet:
         print_json(summary.as_object())
     if not quiet:
         say(summary.line())
+        if line := reduced_line(pipeline.reduced):
+            say(line)
     if counts.failed:
         say(f"{counts.failed} of {counts.failed + counts.processed} pictures could not be read.")
     if interrupted and not pipeline.live:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Summary:
         self._pipeline = pipeline
         self._model = model
         self._stages = {stage: Times() for stage in STAGES}
+        self._age = Times()
         self._started = self._ended = time.monotonic()
 
     def add(self, record: Record) -> None:
@@ -30,6 +32,8 @@ class Summary:
         if record.timing is not None:
             for stage, times in self._stages.items():
                 times.add(getattr(record.timing, stage))
+            if record.timing.age is not None:
+                self._age.add(record.timing.age)
 
     def as_object(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -38,10 +42,14 @@ class Summary:
             "processed": counts.processed,
             "failed": counts.failed,
             "dropped": counts.dropped,
+            "skipped": counts.skipped,
             "seconds": round(self._seconds, 3),
             "frames_per_second": round(self._rate, 2),
             "median_ms": {stage: times.percentile(50) for stage, times in self._stages.items()},
             "p95_ms": {stage: times.percentile(95) for stage, times in self._stages.items()},
+            **self._reduced(),
+            **self._ages(),
+            "sinks": [asdict(report) for report in self._pipeline.reports],
             "failures": [
                 {"source": failure.source, "index": failure.index, "error": failure.error}
                 for failure in self._pipeline.failures
@@ -59,11 +67,25 @@ class Summary:
             parts.append(f"{counts.failed} failed")
         if counts.dropped:
             parts.append(f"{counts.dropped} dropped")
+        if counts.skipped:
+            parts.append(f"{counts.skipped} skipped")
         text = f"{', '.join(parts)} in {self._seconds:.1f} s"
         if counts.processed:
             medians = ", ".join(f"{stage} {times.percentile(50):.2f}" for stage, times in self._stages.items())
             text += f" ({self._rate:.1f} a second); median ms: {medians}"
+            if self._pipeline.live:
+                text += f", age {self._age.percentile(50):.0f} (p95 {self._age.percentile(95):.0f})"
         return f"{text}; {self._model.artifact} on {self._model.engine}"
+
+    def _reduced(self) -> dict[str, Any]:
+        reduced = self._pipeline.reduced
+        return {"reduced_decoding": asdict(reduced)} if reduced.pictures or reduced.compared else {}
+
+    def _ages(self) -> dict[str, Any]:
+        """How old frames of live sources were at their verdicts."""
+        if not self._pipeline.live:
+            return {}
+        return {"age_ms": {"median": self._age.percentile(50), "p95": self._age.percentile(95)}}
 
     @property
     def _seconds(self) -> float:
