@@ -56,25 +56,18 @@ def _bundle(bundle: Bundle, verify: bool, as_json: bool) -> int:
 
 def _verify(bundle: Bundle) -> tuple[tuple[GoldenCheck, ...], tuple[tuple[str, str], ...]]:
     """Read (and so hash) every entry, then run the golden inputs on every engine that is here."""
+    from orilla.runnable import runnable
     from orilla_runtime.bundle.golden import self_test
     from orilla_runtime.engines.base import EngineOptions, Session
     from orilla_runtime.engines.selection import engine_for
-    from orilla_runtime.errors import EngineError
 
     bundle.verify()
-    skipped: list[tuple[str, str]] = []
-    usable: set[str] = set()
-    for artifact in bundle.manifest.artifacts:
-        try:
-            engine_for(artifact.format)
-            usable.add(artifact.path)
-        except EngineError as error:
-            skipped.append((artifact.path, error.message))
+    able, skipped = runnable(bundle.manifest.artifacts)
 
     def open_session(artifact: AnyArtifact, model: bytes) -> Session:
         return engine_for(artifact.format).load(model, EngineOptions())
 
-    return self_test(bundle, open_session, only=usable), tuple(skipped)
+    return self_test(bundle, open_session, only={artifact.path for artifact in able}), skipped
 
 
 def _bundle_as_json(

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla.runnable import runnable
 from orilla_runtime.bundle.manifest import Accuracy
-from orilla_runtime.bundle.raw_manifest import AnyArtifact
 from orilla_runtime.bundle.reader import is_bundle, open_bundle
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
 from orilla_runtime.labelled import LabelledImages, read_labelled
 from orilla_runtime.labelled.scores import agreement, top1
@@ -26,7 +25,7 @@ from orilla_runtime.preprocess import Preprocessor
 from orilla_runtime.sources.picture import read_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 REFERENCE_PRECISION = "float32"
 
@@ -102,24 +101,16 @@ def open_artifacts(
     if not is_bundle(path):
         return [load(path, **options)], ()
     with open_bundle(path) as bundle:
-        chosen: Sequence[AnyArtifact] = (bundle.artifact(artifact),) if artifact else bundle.manifest.artifacts
-    models: list[Model] = []
-    skipped: list[tuple[str, str]] = []
-    for entry in chosen:
-        try:
-            engine_for(entry.format)
-        except EngineError as error:
-            if artifact:
-                raise
-            skipped.append((entry.path, error.message))
-        else:
-            models.append(load(path, artifact=entry.path, **options))
-    if not models:
+        artifacts = bundle.manifest.artifacts
+    if artifact:
+        return [load(path, artifact=artifact, **options)], ()
+    able, skipped = runnable(artifacts)
+    if not able:
         raise EngineError(
             f"{path}: no engine here runs any of its artifacts: {skipped[0][1]}",
             "Install one: pip install 'orilla[litert]' or 'orilla[onnx]'.",
         )
-    return models, tuple(skipped)
+    return [load(path, artifact=entry.path, **options) for entry in able], skipped
 
 
 def _aligned(model: Model, pictures: LabelledImages) -> LabelledImages:
