@@ -14,6 +14,15 @@ SIDE = 12
 TFLITE, ONNX = ("tflite:float32", "tflite:int8,calibration=8"), ("onnx:float32", "onnx:int8,calibration=8")
 
 
+def everything(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The value of each function below, by its name; TensorFlow is imported once for all."""
+    found = {}
+    for job in (convert_all, refused_files, calibrated, negations, open_sizes):
+        (folder / job.__name__).mkdir()
+        found[job.__name__] = job({}, folder / job.__name__)
+    return found
+
+
 def _models(keras: Any) -> dict[str, tuple[list[Any], tuple[str, ...]]]:
     """Each stack of layers behind the input, with the recipes that it is converted by."""
     layers = keras.layers

@@ -43,6 +43,15 @@ def _subclassed(keras: Any) -> Any:
     return model
 
 
+def everything(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The value of each function below, by its name; TensorFlow is imported once for all."""
+    found = {}
+    for job in (kinds, opened, refused):
+        (folder / job.__name__).mkdir()
+        found[job.__name__] = job(parameters, folder / job.__name__)
+    return found
+
+
 def kinds(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """For each kind of model how far its opened parts are from it, and whether its weights stayed as they were."""
     import keras

@@ -56,10 +56,7 @@ REFUSED = {
 def answers() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        return {
-            name: call(f"failure_jobs:{name}", {}, what=name)
-            for name in ("convert_all", "refused_files", "calibrated", "negations", "open_sizes")
-        }
+        return call("failure_jobs:everything", {}, what="failures")
 
 
 def test_what_is_converted_computes_what_keras_does(answers: Any) -> None:

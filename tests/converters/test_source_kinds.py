@@ -15,12 +15,26 @@ from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.errors import ModelError
 from tests.converters.conftest import Bench
 
-pytestmark = pytest.mark.usefixtures("worker_path")
 NOTHING: dict[str, Any] = dict.fromkeys(("labels", "scale", "offset", "channels", "fit", "crop_fraction"))
 
 
-def test_files_folders_and_models_in_memory_are_the_model() -> None:
-    found = call("source_jobs:kinds", {}, what="kinds")
+@pytest.fixture(scope="module")
+def answers(bench: Bench, shared_data: Path) -> Any:
+    code = str(bench.folder / "lambda.keras")
+    models = shared_data / "models"
+    cases = {
+        "refused": {"model": code},
+        "trusted": {"model": code, "trusted": True},
+        "resnet": {"model": str(models / "pretrainedResnet.h5")},
+        "keras 2 depthwise": {"model": str(models / "vww_96.h5")},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        return call("source_jobs:everything", {"cases": cases}, what="sources")
+
+
+def test_files_folders_and_models_in_memory_are_the_model(answers: Any) -> None:
+    found = answers["kinds"]
     for name, kind in found.items():
         assert kind["whole"] < 1e-5, name
         assert kind["core"] < 1e-5, name
@@ -37,33 +51,13 @@ def test_files_folders_and_models_in_memory_are_the_model() -> None:
     }
 
 
-def test_code_in_a_file_runs_only_where_it_is_trusted(bench: Bench, shared_data: Path) -> None:
-    code = str(bench.folder / "lambda.keras")
-    models = shared_data / "models"
-    found = call(
-        "source_jobs:opened",
-        {
-            "cases": {
-                "refused": {"model": code},
-                "trusted": {"model": code, "trusted": True},
-                "resnet": {"model": str(models / "pretrainedResnet.h5")},
-                "keras 2 depthwise": {"model": str(models / "vww_96.h5")},
-            }
-        },
-        what="opened",
-    )
+def test_code_in_a_file_runs_only_where_it_is_trusted(answers: Any) -> None:
+    found = answers["opened"]
     assert "Lambda layer, which is code" in found["refused"]["refused"]
     assert "--unsafe" in found["refused"]["refused"]
     assert found["trusted"] == {"shape": [8, 8, 3], "classes": 3}
     assert found["resnet"] == {"shape": [32, 32, 3], "classes": 10}
     assert found["keras 2 depthwise"] == {"shape": [96, 96, 3], "classes": 2}
-
-
-@pytest.fixture(scope="module")
-def refused() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        return call("source_jobs:refused", {}, what="refused")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +71,8 @@ def refused() -> Any:
         ("broken", "cannot be opened as a SavedModel"),
     ],
 )
-def test_what_cannot_be_opened_is_refused_with_the_reason(name: str, word: str, refused: Any) -> None:
-    text = refused[name]["refused"]
+def test_what_cannot_be_opened_is_refused_with_the_reason(name: str, word: str, answers: Any) -> None:
+    text = answers["refused"][name]["refused"]
     assert word in text
     assert name in text
     assert len(text.splitlines()) <= 2
