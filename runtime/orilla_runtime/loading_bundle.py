@@ -85,16 +85,11 @@ def _choose(bundle: Bundle, wanted: str | None, engine: str, options: EngineOpti
     were measured to be faster. Another precision is a choice that only the caller makes.
     """
     if wanted is not None:
-        return choose([_runnable(bundle, bundle.artifact(wanted))], engine, options, measure)
+        return choose([runnable(bundle, bundle.artifact(wanted))], engine, options, measure)
     reasons: list[EngineError | UsageError] = []
     for usual_only in (True, False):
         for default in _in_order(bundle):
-            others = [
-                artifact
-                for artifact in bundle.manifest.artifacts
-                if artifact.precision == default.precision and artifact.path != default.path
-            ]
-            models = [_runnable(bundle, artifact) for artifact in (default, *others)]
+            models = [runnable(bundle, artifact) for artifact in same_work(bundle, default)]
             try:
                 return choose(models, engine, options, measure if usual_only else "never", usual_only=usual_only)
             except (EngineError, UsageError) as error:
@@ -103,7 +98,18 @@ def _choose(bundle: Bundle, wanted: str | None, engine: str, options: EngineOpti
     raise next((reason for reason in reasons if isinstance(reason, EngineError)), reasons[0])
 
 
-def _runnable(bundle: Bundle, artifact: AnyArtifact) -> Runnable:
+def same_work(bundle: Bundle, default: AnyArtifact) -> tuple[AnyArtifact, ...]:
+    """This artifact, and those of its precision in other formats."""
+    others = [
+        artifact
+        for artifact in bundle.manifest.artifacts
+        if artifact.precision == default.precision and artifact.path != default.path
+    ]
+    return (default, *others)
+
+
+def runnable(bundle: Bundle, artifact: AnyArtifact) -> Runnable:
+    """An artifact as what can be measured and opened; the bundle must stay open."""
     entry = next(entry for entry in bundle.manifest.files if entry.path == artifact.path)
     return Runnable(
         name=artifact.path,

@@ -31,15 +31,7 @@ def open_bare(
     data = read_bytes(path)
     # No hash promises anything of these bytes: their structure is checked before an engine sees them.
     file = read_model(data, path.name)
-    model = Runnable(
-        name=path.name,
-        shown=path.name,
-        format=file.format,
-        size=len(data),
-        read=lambda: data,
-        sha256=partial(_sha256, data),
-    )
-    chosen = choose([model], engine, options, measure)
+    chosen = choose([runnable(path.name, file.format, data)], engine, options, measure)
     try:
         task, preprocess = _fit(file, chosen.session, said, path.name, top)
     except ModelError as error:
@@ -63,6 +55,13 @@ def open_bare(
         threads=options.threads,
         session_threads=chosen.threads,
         why=chosen.why,
+    )
+
+
+def runnable(name: str, format: str, data: bytes) -> Runnable:  # noqa: A002
+    """A file as what can be measured and opened."""
+    return Runnable(
+        name=name, shown=name, format=format, size=len(data), read=lambda: data, sha256=partial(_sha256, data)
     )
 
 

@@ -72,7 +72,7 @@ def choose(
         except ModelError as error:
             # Not given to the next engine: one may run in silence what another found to be damaged.
             raise _refused(way.model, error) from error
-        why = _why(way, speeds, reasons)
+        why = _why(way, engine, speeds, reasons)
         _tell(f"{way.model.shown} runs on {way.engine.name}/{session.device}: {why}")
         return Chosen(way.model, way.engine, session, way.threads, why)
     raise reasons[0][1] if reasons else no_engine(models[0].format)
@@ -97,6 +97,8 @@ def _speeds(models: Sequence[Runnable], engine: str, options: EngineOptions, mea
     """What is known of the ways that the options allow, best first."""
     if options.signature is not None or options.kernels != "default":
         return []
+    if engine != "auto" and options.threads is not None:
+        return []  # nothing is left to choose
     found = () if measure == "anew" else recall(models)
     if not found and measure != "never":
         # Not imported by a start that finds everything measured.
@@ -135,13 +137,13 @@ def _ways(
         yield _Way(default, runner, options.threads)
 
 
-def _why(way: _Way, speeds: Sequence[Speed], reasons: Sequence[tuple[str, OrillaError]]) -> str:
+def _why(way: _Way, engine: str, speeds: Sequence[Speed], reasons: Sequence[tuple[str, OrillaError]]) -> str:
     """One line for people: what was measured, or that nothing was; and what could not be had."""
     parts = []
     if way.measured is not None:
         others = [str(speed) for speed in speeds if speed is not way.measured]
         parts.append(f"measured here: {way.measured}" + (f"; others: {'; '.join(others)}" if others else ""))
     else:
-        parts.append("not measured here; the first that works")
+        parts.append("not measured here; the first that works" if engine == "auto" else "as asked")
     parts += [f"not {name}: {error.message}" for name, error in reasons]
     return "; ".join(dict.fromkeys(parts))

@@ -21,9 +21,18 @@ def numbers(context: click.Context, parameter: click.Parameter, text: str | None
 
 
 _OPTIONS = (
-    click.option("--engine", default="auto", show_default=True, help="litert, onnxruntime, or auto."),
+    click.option(
+        "--engine",
+        default="auto",
+        show_default=True,
+        help="litert, onnxruntime, openvino; auto: the one that was measured to be fastest here, else the first.",
+    ),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, …; one that is named must be there."),
-    click.option("--threads", type=click.IntRange(min=1), help="Default: every CPU that this process may use."),
+    click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        help="Default: as measured here, else every CPU that this process may use.",
+    ),
     click.option("--labels", type=click.Path(), help="Bare models: a text file, one class name a line."),
     click.option("--mean", callback=numbers, help="Bare models: (pixel - mean) / std, one number or three: 127.5"),
     click.option("--std", callback=numbers, help="Bare models: see --mean."),

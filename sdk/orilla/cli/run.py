@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orilla_runtime.sources.base import Source
     from orilla_runtime.sources.options import SourceOptions
 
+LONG_FRAMES, LONG_SECONDS = 1000, 60
+
 
 @click.command()
 @click.argument("model")
@@ -42,6 +44,11 @@ if TYPE_CHECKING:
 @pace_options
 @source_options
 @model_options
+@click.option(
+    "--measure",
+    type=click.Choice(["never", "once", "anew"]),
+    help="Find the fastest engine and threads first; by default once, before a camera or 1,000 frames and more.",
+)
 @click.option("--quiet", is_flag=True, help="No progress and no summary; results and errors only.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one object on standard output.")
 def command(
@@ -51,6 +58,7 @@ def command(
     top: int,
     max_frames: int | None,
     duration: float | None,
+    measure: str | None,
     quiet: bool,
     as_json: bool,
     **others: Any,
@@ -79,9 +87,12 @@ def command(
         raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
     _refuse_overwriting(wanted, (model, *sources))
     with ExitStack() as stack:
-        loaded = stack.enter_context(load(model, artifact=artifact, top=top, **others))
-        _require_picture(loaded)
         opened = _open_sources(stack, sources, options)
+        measure = measure or ("once" if _is_long(opened, max_frames, duration) else "never")
+        loaded = stack.enter_context(load(model, artifact=artifact, top=top, measure=measure, **others))
+        _require_picture(loaded)
+        if not quiet and measure != "never":
+            say(f"{loaded.artifact} on {loaded.engine}: {printable(loaded.why)}")
         sinks = _open_sinks(stack, wanted)
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
@@ -117,6 +128,15 @@ def _conclude(pipeline: Pipeline, summary: Summary, interrupted: bool, *, quiet:
     if interrupted and not pipeline.live:
         say("interrupted before the end.")
     return 1 if counts.failed or (interrupted and not pipeline.live) else 0
+
+
+def _is_long(sources: list[Source], max_frames: int | None, duration: float | None) -> bool:
+    """Whether a few seconds of measuring are worth it: a camera, or so many frames that they come back."""
+    if (max_frames is not None and max_frames < LONG_FRAMES) or (duration is not None and duration < LONG_SECONDS):
+        return False
+    if any(source.live for source in sources):
+        return True
+    return (_total(sources, max_frames) or 0) >= LONG_FRAMES
 
 
 def _wanted_sinks(others: dict[str, Any]) -> list[tuple[str, str]]:
