@@ -53,7 +53,7 @@ def main() -> None:
         write_net(MOBILENET, model)
         source = {"model": str(model), "raw": True}
         graph = workshop.run("onnx-graph", "the graph", source | {"batch": "1"})
-        graph = {"graph": graph["path"], "normalization": graph["normalization"], "layers": graph["layers"]}
+        graph = {"graph": graph["path"], "ports": graph["ports"], "layers": graph["layers"]}
         for count in COUNTS:
             sample = {"calibration": photos(workshop, count).to_json(), "labels": LABELS, "channels": "rgb"}
             for format_, given in (("tflite", source), ("onnx", graph)):

@@ -9,10 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
 from orilla_converters.recipe import FORMATS
 from orilla_converters.stability import Worst
@@ -25,12 +25,9 @@ from orilla_runtime.engines.base import EngineOptions
 from orilla_runtime.errors import UsageError
 from orilla_runtime.formats.sniff import read_model
 from orilla_runtime.preprocess import Preprocess, Preprocessor
-from orilla_runtime.sources.picture import read_picture
 
 GOLDEN_KINDS = ("real", "drawn", "none")
 GOLDEN_INPUTS = 4
-LONGEST_SIDE = 640
-"""Of the golden picture: it is stored as PNG, and a photo of 640 pixels is about half a megabyte."""
 TOLERANCE_FLOOR = {"float32": 1e-4, "float16": 5e-3, "int8": 2e-2, "mixed": 2e-2, "dynamic": 2e-2, "16x8": 2e-2}
 VERSIONED = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 
@@ -57,7 +54,7 @@ def write(
     entries["report/verification.json"] = _report(verdicts, judge)
     manifest = Manifest(
         name=output.stem,
-        created_by=f"orilla {_version('orilla')}",
+        created_by=f"orilla {package_version('orilla')}",
         task=TaskInfo("classification", labels, "probabilities"),
         preprocess=preprocess,
         artifacts=tuple(_artifact(verdict) for verdict in verdicts),
@@ -65,12 +62,13 @@ def write(
         files=(),
         golden=test,
         training=dict(training),
-        extra={**record, "versions": {name: _version(name) for name in VERSIONED}},
+        extra={**record, "versions": {name: package_version(name) for name in VERSIONED}},
     )
     return write_bundle(output, manifest, entries)
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """The version of an installed package, or `unknown`."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -147,35 +145,15 @@ def _real(judge: Judge) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """A few judged tensors from all over the set, and the first judged picture, made smaller where it is large."""
     pictures = judge.tensors.open()
     places = np.unique(np.linspace(0, len(pictures) - 1, GOLDEN_INPUTS).astype(int))
-    picture = read_picture(judge.images.full_path(0))
-    longest = max(picture.shape[:2])
-    if longest > LONGEST_SIDE:
-        columns, rows = (max(1, round(side * LONGEST_SIDE / longest)) for side in picture.shape[1::-1])
-        picture = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    picture = real_picture(judge.images.full_path(0))
     return np.array(pictures[places]), picture
 
 
 def _drawn(preprocess: Preprocess) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Pictures of nothing, the same everywhere: shades, blobs and a little noise from a fixed seed."""
     function = Preprocessor(preprocess)
-    pictures = [_drawing(number) for number in range(GOLDEN_INPUTS)]
+    pictures = [drawn_picture(number) for number in range(GOLDEN_INPUTS)]
     return np.concatenate([function(picture).copy() for picture in pictures]), pictures[0]
-
-
-def _drawing(number: int) -> NDArray[np.uint8]:
-    random = np.random.default_rng(number)
-    rows, columns = 240, 320
-    down, across = np.mgrid[0:rows, 0:columns]
-    canvas = np.empty((rows, columns, 3), np.float64)
-    for channel in range(3):
-        slope = random.uniform(-0.5, 0.5, 2)
-        canvas[:, :, channel] = random.uniform(60, 190) + slope[0] * (down - 120) + slope[1] * (across - 160)
-    for _ in range(6):
-        y, x, radius = random.uniform(0, rows), random.uniform(0, columns), random.uniform(15, 70)
-        inside = (down - y) ** 2 + (across - x) ** 2 < radius**2
-        canvas[inside] = random.uniform(0, 255, 3)
-    canvas += random.normal(0, 6, canvas.shape)
-    return np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
 
 
 def _outputs(verdict: Verdict, judge: Judge, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:

@@ -1,38 +1,73 @@
-"""The calibration pictures as a model's core takes them, one at a time."""
+"""The calibration samples as a model's core takes them, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from orilla_converters.source import Normalization
+from orilla_converters.normalization import Normalization
+from orilla_converters.ports import IMAGE, InputPort
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.errors import ConversionError
 
 EXTREMES = 2
-"""The most pictures that are added to a sample: a black and a white one."""
+"""The most samples that are added: one of black and one of white pictures."""
+Samples = Mapping[str, TensorFile]
+"""By input, all of the same length: sample i is the i-th tensor of each."""
+
+
+def calibration_samples(parameters: Mapping[str, Any], inputs: Sequence[InputPort]) -> Samples:
+    """What a job was given to calibrate on: `calibration` for a single input, `calibrations` by name for several."""
+    if len(inputs) == 1:
+        return {inputs[0].name: TensorFile.from_json(parameters["calibration"])}
+    return {port.name: TensorFile.from_json(parameters["calibrations"][port.name]) for port in inputs}
+
+
+def calibration_feeds(samples: Samples, inputs: Sequence[InputPort]) -> Iterator[dict[str, Any]]:
+    """The samples as the core takes them, float32 by input, one at a time.
+
+    A picture's range must be that of all 256 pixel values, or the raw byte would not be the quantized input. Where the
+    pictures do not span it, a black and a white one are added, with what the first sample has for the other inputs.
+
+    Raises:
+        ConversionError: no samples.
+    """
+    if not len(samples[inputs[0].name]):
+        raise ConversionError("There are no pictures to calibrate on.", "Give --data with pictures.")
+    pictures = [port.name for port in inputs if port.normalization is not None]
+    lowest, highest = dict.fromkeys(pictures, 255), dict.fromkeys(pictures, 0)
+    first: dict[str, Any] = {}
+    for row in zip(*(samples[port.name] for port in inputs), strict=True):
+        sample = {port.name: tensor for port, tensor in zip(inputs, row, strict=True)}
+        first = first or sample
+        for name in pictures:
+            lowest[name] = min(lowest[name], int(sample[name].min()))
+            highest[name] = max(highest[name], int(sample[name].max()))
+        yield _fed(sample, inputs)
+    for missing, level in (
+        ([name for name in pictures if lowest[name] > 0], 0),
+        ([name for name in pictures if highest[name] < 255], 255),
+    ):
+        if missing:
+            yield _fed(first | {name: np.full_like(first[name], level) for name in missing}, inputs)
 
 
 def calibration_tensors(sample: TensorFile, normalization: Normalization) -> Iterator[Any]:
-    """The sample as the core takes it, float32, one picture at a time.
+    """As `calibration_feeds`, for a model of one picture."""
+    port = InputPort(IMAGE, sample.shape[1:], normalization)
+    for feed in calibration_feeds({IMAGE: sample}, (port,)):
+        yield feed[IMAGE]
 
-    The input's range must be that of all 256 pixel values, or the raw byte would not be the quantized input. Where the
-    pictures do not span it, a black and a white one are added.
 
-    Raises:
-        ConversionError: no pictures.
-    """
-    if not len(sample):
-        raise ConversionError("There are no pictures to calibrate on.", "Give --data with pictures.")
-    lowest, highest = 255, 0
-    for picture in sample:
-        lowest, highest = min(lowest, int(picture.min())), max(highest, int(picture.max()))
-        yield normalized(picture[np.newaxis], normalization)
-    for missing, level in ((lowest > 0, 0), (highest < 255, 255)):
-        if missing:
-            yield normalized(np.full((1, *sample.shape[1:]), level, np.uint8), normalization)
+def _fed(sample: Mapping[str, Any], inputs: Sequence[InputPort]) -> dict[str, Any]:
+    return {port.name: fed(sample[port.name][np.newaxis], port.normalization) for port in inputs}
+
+
+def fed(tensor: Any, normalization: Normalization | None) -> Any:
+    """A stored tensor as the core takes it, float32."""
+    return tensor.astype(np.float32) if normalization is None else normalized(tensor, normalization)
 
 
 def normalized(pixels: Any, normalization: Normalization) -> Any:

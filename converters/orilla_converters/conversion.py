@@ -18,6 +18,8 @@ from orilla_converters.measuring import stand
 from orilla_converters.mending import Mender, mend
 from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
+from orilla_converters.raw.conversion import RawWalk, checked_task, is_arrays
+from orilla_converters.raw.description import RawDescription
 from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
 from orilla_converters.report.reporter import Reporter, checked_report
 from orilla_converters.results import ConversionResult, artifact_results
@@ -65,6 +67,7 @@ def convert(
     progress: Progress | None = None,
     repair: bool = False,
     unsafe: bool = False,
+    task: str | None = None,
     jobs: int = 1,
     limit: float = DEFAULT_LIMIT,
     memory: int | None = None,
@@ -74,7 +77,7 @@ def convert(
     Args:
         model: a `.keras` or `.h5` file, the folder of a SavedModel, or a Keras model in memory, which is not changed.
         data: labelled pictures (a folder with a subfolder a class, or a CSV), or a folder of pictures without labels:
-            then agreement is judged alone.
+            then agreement is judged alone. See `task` for models that are no classifiers.
         calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
             training's split and the pictures are there, its train pictures calibrate and its test pictures judge.
         max_drop: how far top-1 may be below Keras', as a fraction: 0.01 is one point.
@@ -90,6 +93,9 @@ def convert(
         repair: where an artifact fails its gate, try what is known to help and take the first that passes; the bundle
             says what was done.
         unsafe: run the code that the model's file holds (Lambda layers).
+        task: `classification`, or `raw` for a model whose outputs are no scores of classes; by default what the model
+            looks like. A raw bundle of several inputs, or of others than pictures, takes as `data` an `.npz` file with
+            an array for each input, by its name; `max_drop`, `thresholds`, `timing` and `report` have no meaning there.
         jobs: conversions side by side. limit, memory: seconds and bytes that each may take.
 
     Raises:
@@ -116,14 +122,20 @@ def convert(
             fit=fit,
             crop_fraction=crop_fraction,
             trusted=unsafe,
+            task=checked_task(task),
         )
-        images = read_labelled(data, labelled=False)
-        if origin.labels is not None:
+        images = None if is_arrays(data) else read_labelled(data, labelled=False)
+        if images is not None and origin.labels is not None:
             images = images.aligned(origin.labels)
         _require_desk(recipes)
         name = str(model) if isinstance(model, str | Path) else path.stem
         say(Step("read", name))
         description = origin.described_by(workshop)
+        if isinstance(description, RawDescription):
+            walk = RawWalk(workshop, origin, description, recipes, data, calibration, seed, golden, say)
+            return walk.to(output, repairing=repair)
+        if images is None:
+            raise UsageError(f"{path} is a classifier; {data} holds no pictures.", "Give a folder of pictures.")
         material = _calibrate(workshop, origin, description, images, calibration, seed, say)
         source, sample = origin.job_parameters, _sample(material)
         files, keras = _write(workshop, material, sample, recipes, say)
@@ -239,7 +251,7 @@ def _write(
     for recipe in recipes:
         if recipe.format == "onnx":
             made = values[f"graph {recipe.batch}"]
-            graph = {"graph": made["path"], "normalization": made["normalization"], "layers": made["layers"]}
+            graph = {"graph": made["path"], "ports": made["ports"], "layers": made["layers"]}
             later[recipe.name] = Task("onnx", recipe.name, {**graph, **sample, "recipe": str(recipe)})
     values |= workshop.run_all(later)
     files = [Path(values[recipe.name]["path"]).read_bytes() for recipe in recipes]

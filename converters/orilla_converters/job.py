@@ -20,8 +20,9 @@ from typing import Any
 from orilla_runtime.errors import OrillaError
 
 KINDS = {
-    "describe": "orilla_converters.source:describe_job",
+    "describe": "orilla_converters.opening:describe_job",
     "reference": "orilla_converters.reference:reference_job",
+    "raw-reference": "orilla_converters.raw.reference:reference_job",
     "diagnose": "orilla_converters.diagnose:diagnose_job",
     "equalize": "orilla_converters.equalization:equalize_job",
     "latency": "orilla_converters.latency:latency_job",

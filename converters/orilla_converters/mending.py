@@ -55,7 +55,7 @@ class Mender:
         key = str(source["model"]), recipe.batch
         if key not in self._graphs:
             value = self._workshop.run("onnx-graph", "onnx", {**source, "batch": recipe.batch})
-            self._graphs[key] = {"graph": value["path"], **{name: value[name] for name in ("normalization", "layers")}}
+            self._graphs[key] = {"graph": value["path"], **{name: value[name] for name in ("ports", "layers")}}
         return self._graphs[key]
 
 

@@ -11,8 +11,10 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 
-from orilla_converters.metadata_codec import encode_metadata
+from orilla_converters.metadata_codec import Record, encode_metadata
 from orilla_converters.metadata_edit import LABEL_FILE, label_lines, with_labels, with_normalization, with_texts
+from orilla_converters.normalization import IDENTITY, outside
+from orilla_converters.ports import Ports
 from orilla_runtime.formats.model_file import Normalization
 
 TFLITE_ENTRY = "TFLITE_METADATA"
@@ -33,6 +35,34 @@ def tflite_metadata(channels: str, mean: float = 0.0, std: float = 1.0, name: st
     ports = ["image"], ["probabilities"]
     record = with_normalization(with_texts({}, {"name": name}), *ports, Normalization((mean,), (std,)), channels)
     return encode_metadata(with_labels(record, *ports)[0])
+
+
+def port_metadata(ports: Ports, channels: str, io: str) -> bytes:
+    """The metadata flatbuffer of an artifact with these ports, made with this `io`; `channels`: of its pictures."""
+    if ports.labelled:
+        front = outside(io, ports.inputs[0].normalization or IDENTITY)
+        return tflite_metadata(channels, front.mean, front.std)
+    outputs = [port.name for port in ports.outputs]
+    taken: list[Record] = []
+    for port in ports.inputs:
+        entry: Record = {"name": port.name}
+        if port.normalization is not None:
+            front = outside(io, port.normalization)
+            said = Normalization((front.mean,), (front.std,))
+            (graph,) = with_normalization({}, [port.name], outputs, said, channels)["subgraph_metadata"]
+            (entry,) = graph["input_tensor_metadata"]
+        taken.append(entry)
+    tensors = {"input_tensor_metadata": taken, "output_tensor_metadata": [{"name": name} for name in outputs]}
+    return encode_metadata({**with_texts({}, {"name": "orilla"}), "subgraph_metadata": [tensors]})
+
+
+def port_properties(ports: Ports, labels: Sequence[str], io: str) -> dict[str, str]:
+    """The `metadata_props` of an ONNX artifact with these ports; a picture's normalization where it is all there is."""
+    alone = ports.inputs[0].normalization if len(ports.inputs) == 1 else None
+    front = outside(io, alone or IDENTITY)
+    if ports.labelled:
+        return onnx_properties(labels, front.mean, front.std)
+    return {} if alone is None else {"orilla.mean": json.dumps([front.mean]), "orilla.std": json.dumps([front.std])}
 
 
 def with_label_file(model: bytes, labels: Sequence[str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Writes ONNX artifacts: `image` in, float32 `probabilities` out, opset 18.
+"""Writes ONNX artifacts: the model's ports in and out, opset 18; a classifier's are `image` and `probabilities`.
 
 All start from the clean float graph of the core (tracing.py): the normalization goes in front and the softmax,
 always in float, behind.
@@ -12,17 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from orilla_converters.calibration_feed import EXTREMES, calibration_tensors
+from orilla_converters.calibration_feed import EXTREMES, Samples, calibration_feeds, calibration_samples
 from orilla_converters.layer_names import nodes_of_layers
-from orilla_converters.metadata import onnx_properties
+from orilla_converters.metadata import port_properties
+from orilla_converters.normalization import IDENTITY
 from orilla_converters.onnx_names import make_stable
+from orilla_converters.ports import InputPort, Ports
 from orilla_converters.recipe import Recipe, parse_recipe
-from orilla_converters.source import Normalization, outside
-from orilla_converters.tensor_file import TensorFile
-from orilla_converters.tracing import INPUT, LOGITS
+from orilla_converters.tracing import logits_of
 from orilla_runtime.errors import ConversionError
 
-OUTPUT = "probabilities"
 _MOVERS = ("Transpose", "Reshape")
 _STRIDE = 10
 """Pictures between two merges of the ranges that calibration finds."""
@@ -33,13 +32,13 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     import onnx
 
     recipe = parse_recipe(parameters["recipe"])
-    normalization = Normalization(*parameters["normalization"])
+    ports = Ports.from_json(parameters["ports"])
     graph = Path(parameters["graph"])
     if recipe.calibrated:
         quantized = folder / "quantized.onnx"
-        sample = TensorFile.from_json(parameters["calibration"])
+        samples = calibration_samples(parameters, ports.inputs)
         kept = _nodes_in_float(onnx.load(graph).graph, recipe, parameters)
-        _quantize(graph, quantized, sample, normalization, kept)
+        _quantize(graph, quantized, samples, ports, kept)
         model = onnx.load(quantized)
         _require_quantized(model.graph, recipe)
     else:
@@ -47,11 +46,11 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if recipe.precision == "float16":
             model = _half(model)
     if recipe.io != "float":
-        _take_bytes(model, recipe, normalization)
-    _append_softmax(model)
+        for port in ports.pictures:
+            _take_bytes(model, recipe, port)
+    _append_ends(model.graph, ports)
     make_stable(model.graph)
-    fed = outside(recipe.io, normalization)
-    _finish(model, onnx_properties(parameters["labels"], fed.mean, fed.std), dynamic=recipe.batch == "dynamic")
+    _finish(model, port_properties(ports, parameters["labels"], recipe.io), dynamic=recipe.batch == "dynamic")
     path = folder / recipe.name
     path.write_bytes(model.SerializeToString(deterministic=True))
     return {"path": str(path)}
@@ -66,26 +65,26 @@ def _half(model: Any) -> Any:
     return half
 
 
-def _normalize(model: Any, normalization: Normalization) -> None:
+def _normalize(model: Any, port: InputPort) -> None:
     """image uint8 → (channels first) → Cast → Mul → Add → the core's float input."""
     from onnx import TensorProto, helper
 
-    graph = model.graph
-    source, place = _behind_movers(graph)
-    _rename_reads(graph, source, "normalized")
-    nodes = [helper.make_node("Cast", [source], ["pixels"], name="image_to_float", to=TensorProto.FLOAT)]
+    graph, image, normalization = model.graph, port.name, port.normalization or IDENTITY
+    source, place = _behind_movers(graph, image)
+    _rename_reads(graph, source, f"{image}_normalized")
+    nodes = [helper.make_node("Cast", [source], [f"{image}_pixels"], name=f"{image}_to_float", to=TensorProto.FLOAT)]
     for name, operator, value, neutral in (
         ("scaled", "Mul", normalization.scale, 1.0),
         ("shifted", "Add", normalization.offset, 0.0),
     ):
         if value != neutral:
-            graph.initializer.append(helper.make_tensor(f"image_{name}_by", TensorProto.FLOAT, [], [value]))
-            feeds = [nodes[-1].output[0], f"image_{name}_by"]
-            nodes.append(helper.make_node(operator, feeds, [f"image_{name}"], name=f"image_{name}"))
-    nodes[-1].output[0] = "normalized"
+            graph.initializer.append(helper.make_tensor(f"{image}_{name}_by", TensorProto.FLOAT, [], [value]))
+            feeds = [nodes[-1].output[0], f"{image}_{name}_by"]
+            nodes.append(helper.make_node(operator, feeds, [f"{image}_{name}"], name=f"{image}_{name}"))
+    nodes[-1].output[0] = f"{image}_normalized"
     for node in reversed(nodes):
         graph.node.insert(place, node)
-    _take_uint8(graph)
+    _take_uint8(graph, image)
 
 
 def _nodes_in_float(graph: Any, recipe: Recipe, parameters: Mapping[str, Any]) -> list[str]:
@@ -111,28 +110,28 @@ def _require_quantized(graph: Any, recipe: Recipe) -> None:
         )
 
 
-def _take_bytes(model: Any, recipe: Recipe, normalization: Normalization) -> None:
+def _take_bytes(model: Any, recipe: Recipe, port: InputPort) -> None:
     """The input becomes uint8: read as the quantized input where there is one, or cast and normalized in float."""
-    source, _ = _behind_movers(model.graph)
+    source, _ = _behind_movers(model.graph, port.name)
     readers = [node for node in model.graph.node if source in node.input]
     if recipe.calibrated and [node.op_type for node in readers] == ["QuantizeLinear"]:
-        _read_as_quantized(model, readers[0], source, normalization)
+        _read_as_quantized(model, readers[0], source, port)
     else:
         # Floats, or what the quantizer does not know in front of the first convolution, a Resize for example.
-        _normalize(model, normalization)
+        _normalize(model, port)
 
 
-def _read_as_quantized(model: Any, quantize: Any, source: str, normalization: Normalization) -> None:
+def _read_as_quantized(model: Any, quantize: Any, source: str, port: InputPort) -> None:
     """Let the raw byte be the quantized input: `image` uint8 → DequantizeLinear, in place of the quantizer's pair."""
     from onnx import numpy_helper
 
-    graph = model.graph
+    graph, normalization = model.graph, port.normalization or IDENTITY
     constants = {tensor.name: tensor for tensor in graph.initializer}
     scale, zero = constants[quantize.input[1]], constants[quantize.input[2]]
     found = float(numpy_helper.to_array(scale)), int(numpy_helper.to_array(zero))
     if abs(found[0] / normalization.scale - 1) > 1e-3 or abs(found[1] - normalization.zero_point) > 1:
         raise ConversionError(
-            f"int8.onnx: the input's range came out as scale {found[0]:.6g}, zero point {found[1]}, "
+            f"int8.onnx: the range of the input {port.name!r} came out as scale {found[0]:.6g}, zero point {found[1]}, "
             f"not {normalization.scale:.6g} and {normalization.zero_point}."
         )
     # Exactly, whatever rounding the calibration left.
@@ -140,15 +139,15 @@ def _read_as_quantized(model: Any, quantize: Any, source: str, normalization: No
     zero.CopyFrom(numpy_helper.from_array(np.array(normalization.zero_point, np.uint8), zero.name))
     graph.node.remove(quantize)
     _rename_reads(graph, quantize.output[0], source)
-    _take_uint8(graph)
+    _take_uint8(graph, port.name)
 
 
-def _behind_movers(graph: Any) -> tuple[str, int]:
+def _behind_movers(graph: Any, image: str) -> tuple[str, int]:
     """The tensor behind the operators that only move the input's values, and where in the graph its reader may stand.
 
     Keras has channels last and ONNX first: moving bytes is a quarter of moving floats.
     """
-    name, place = INPUT, 0
+    name, place = image, 0
     while True:
         readers = [(at, node) for at, node in enumerate(graph.node) if name in node.input]
         if len(readers) != 1 or readers[0][1].op_type not in _MOVERS:
@@ -156,15 +155,16 @@ def _behind_movers(graph: Any) -> tuple[str, int]:
         place, name = readers[0][0] + 1, readers[0][1].output[0]
 
 
-def _take_uint8(graph: Any) -> None:
+def _take_uint8(graph: Any, image: str) -> None:
     """The input is bytes; types that were written down for the tensors behind it no longer hold."""
     from onnx import TensorProto
 
-    graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    taken = next(entry for entry in graph.input if entry.name == image)
+    taken.type.tensor_type.elem_type = TensorProto.UINT8
     del graph.value_info[:]
 
 
-def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Normalization, kept: Sequence[str]) -> None:
+def _quantize(graph: Path, target: Path, samples: Samples, ports: Ports, kept: Sequence[str]) -> None:
     """QDQ, U8 activations and S8 weights per channel (S8 activations are several times slower on x86), min and max.
 
     The calibrator keeps the range of every tensor for every picture of a stride; then it merges them.
@@ -175,7 +175,7 @@ def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Norm
     quantize_static(
         str(graph),
         str(target),
-        _Reader(sample, normalization),
+        _Reader(samples, ports),
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
@@ -188,12 +188,13 @@ def _quantize(graph: Path, target: Path, sample: TensorFile, normalization: Norm
 
 
 class _Reader:
-    """The calibration sample as ONNX Runtime asks for it: so many of its pictures, then so many more."""
+    """The calibration samples as ONNX Runtime asks for them: so many, then so many more."""
 
-    def __init__(self, sample: TensorFile, normalization: Normalization) -> None:
-        self._tensors: Iterator[Any] = calibration_tensors(sample, normalization)
+    def __init__(self, samples: Samples, ports: Ports) -> None:
+        self._feeds: Iterator[dict[str, Any]] = calibration_feeds(samples, ports.inputs)
+        count = len(samples[ports.inputs[0].name])
         # ONNX Runtime wants whole strides; a stride that gives nothing is none.
-        self._most = -(-(len(sample) + EXTREMES) // _STRIDE) * _STRIDE
+        self._most = -(-(count + EXTREMES) // _STRIDE) * _STRIDE
         self._left = 0
 
     def __len__(self) -> int:
@@ -205,17 +206,23 @@ class _Reader:
 
     def get_next(self) -> dict[str, Any] | None:
         """The next feed, or None at the end of the range or of the pictures."""
-        tensor = next(self._tensors, None) if self._left > 0 else None
+        feed = next(self._feeds, None) if self._left > 0 else None
         self._left -= 1
-        return None if tensor is None else {INPUT: tensor}
+        return feed
 
 
-def _append_softmax(model: Any) -> None:
+def _append_ends(graph: Any, ports: Ports) -> None:
+    """The softmaxes, in float, and the outputs' own names."""
     from onnx import helper
 
-    graph = model.graph
-    graph.node.append(helper.make_node("Softmax", [LOGITS], [OUTPUT], name=OUTPUT, axis=-1))
-    graph.output[0].name = OUTPUT
+    for entry, port, logits in zip(graph.output, ports.outputs, logits_of(ports), strict=True):
+        entry.name = port.name
+        if port.softmax:
+            graph.node.append(helper.make_node("Softmax", [logits], [port.name], name=port.name, axis=-1))
+            continue
+        _rename_reads(graph, logits, port.name)
+        for node in graph.node:
+            node.output[:] = [port.name if name == logits else name for name in node.output]
 
 
 def _rename_reads(graph: Any, old: str, new: str) -> None:

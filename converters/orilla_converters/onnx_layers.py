@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.layer_report import LayerReport, Measure, layer_of, report
-from orilla_converters.source import Normalization
+from orilla_converters.normalization import Normalization
 
 MOVERS = frozenset({"QuantizeLinear", "DequantizeLinear", "Transpose", "Reshape", "Cast", "Squeeze", "Unsqueeze"})
 CLIPS = frozenset({"Relu", "Clip"})

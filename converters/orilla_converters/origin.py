@@ -10,6 +10,8 @@ from typing import Any
 
 from orilla_converters.keras_card import read_card
 from orilla_converters.keras_files import SUFFIXES
+from orilla_converters.ports import Ports
+from orilla_converters.raw.description import RawDescription
 from orilla_converters.source import Description
 from orilla_converters.worker import Workshop
 from orilla_runtime.errors import DataError, ModelError, UsageError
@@ -22,7 +24,7 @@ class Origin:
 
     labels, preprocess: None where only the model itself can say them (the class numbers; its size). normalization:
     scale and offset that the user gave. raw: True where the model is known to take raw pixels. trusted: code in the
-    file may run.
+    file may run. task: as what it is to be opened; None where it decides itself.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Origin:
     options: Mapping[str, Any] = field(default_factory=dict)
     trusted: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
+    task: str | None = None
 
     @property
     def job_parameters(self) -> dict[str, Any]:
@@ -43,6 +46,7 @@ class Origin:
             "raw": self.raw,
             "normalization": given,
             "trusted": self.trusted,
+            "task": self.task,
         }
 
     @property
@@ -52,9 +56,11 @@ class Origin:
         fits = isinstance(split, dict) and all(isinstance(paths, list) for paths in split.values())
         return split if fits else None
 
-    def described_by(self, workshop: Workshop) -> Description:
+    def described_by(self, workshop: Workshop) -> Description | RawDescription:
         """Open the model, in a process of its own, and check that it is what its card or the user says."""
         value = workshop.run("describe", self.path.name, self.job_parameters)
+        if value["task"] == "raw":
+            return self._raw(RawDescription(Ports.from_json(value["ports"])))
         height, width, depth = value["shape"]
         found = Description(
             (height, width, depth), value["classes"], value["head"], float(value["scale"]), float(value["offset"])
@@ -70,6 +76,13 @@ class Origin:
                 f"{self.path} takes {list(found.shape)}; its card speaks of {list(preprocess.shape[1:])}.",
                 "The card belongs to another model: train again.",
             )
+        return found
+
+    def _raw(self, found: RawDescription) -> RawDescription:
+        if self.preprocess is not None:
+            raise DataError(f"{self.path} is no classifier, and its card is that of one.", "Train again.")
+        if self.labels is not None:
+            raise UsageError(f"{self.path} is no classifier of one picture.", "Leave out --labels.")
         return found
 
     def labels_for(self, description: Description) -> tuple[str, ...]:
@@ -100,6 +113,7 @@ def read_origin(
     fit: Fit | None,
     crop_fraction: float | None,
     trusted: bool = False,
+    task: str | None = None,
 ) -> Origin:
     """What is known of a `.keras` or `.h5` file or a SavedModel folder.
 
@@ -126,7 +140,7 @@ def read_origin(
                 f"{path} carries its own labels and preprocessing.",
                 f"Leave out {', '.join('--' + name.replace('_', '-') for name in said)}.",
             )
-        return Origin(path, True, card.labels, card.preprocess, trusted=trusted, training=card.training)
+        return Origin(path, True, card.labels, card.preprocess, trusted=trusted, training=card.training, task=task)
     if (scale is None) != (offset is None):
         raise UsageError("--scale and --offset belong together.", "The model takes pixel * scale + offset: give both.")
     normalization = None if scale is None or offset is None else (float(scale), float(offset))
@@ -135,7 +149,7 @@ def read_origin(
             f"--scale {normalization[0]:g} and --offset {normalization[1]:g} make no value of a pixel.",
             "The model takes pixel * scale + offset: give finite numbers, and no scale of 0.",
         )
-    return Origin(path, False, _labels(labels), None, normalization, given, trusted)
+    return Origin(path, False, _labels(labels), None, normalization, given, trusted, task=task)
 
 
 def _labels(labels: Sequence[str] | str | Path | None) -> tuple[str, ...] | None:

@@ -7,6 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orilla_converters.normalization import Normalization
+from orilla_runtime.errors import ConversionError
+
+
+class NoClassifierError(ConversionError):
+    """A model that gives no scores of classes for one picture: it becomes a raw bundle."""
+
 
 IMAGE, PROBABILITIES = "image", "probabilities"
 """The names of a classifier's ports, in every artifact."""

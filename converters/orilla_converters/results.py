@@ -10,6 +10,7 @@ from orilla_converters.stability import Flips
 from orilla_converters.standing import Standing
 from orilla_converters.timing import Latency
 from orilla_runtime.bundle.manifest import Gate, Metrics
+from orilla_runtime.bundle.raw_manifest import RawGate, RawMetrics
 from orilla_runtime.errors import DataError
 
 
@@ -44,14 +45,30 @@ class ArtifactResult:
 
 
 @dataclass(frozen=True, slots=True)
+class RawArtifactResult:
+    """One artifact of a raw bundle: its path in it, its size, what was measured and what it had to pass."""
+
+    path: str
+    format: str
+    precision: str
+    bytes: int
+    metrics: RawMetrics
+    gate: RawGate
+
+
+@dataclass(frozen=True, slots=True)
 class ConversionResult:
-    """The bundle that was written, and the report where one was asked for. `calibrated_on` counts pictures."""
+    """The bundle that was written, and the report where one was asked for. `calibrated_on` counts pictures or samples.
+
+    Either `artifacts` or, in a raw bundle, `raw` is empty.
+    """
 
     path: Path
     bundle_id: str
     artifacts: tuple[ArtifactResult, ...]
     calibrated_on: int
     report: Path | None = None
+    raw: tuple[RawArtifactResult, ...] = ()
 
 
 def artifact_results(rows: Sequence[Standing]) -> tuple[ArtifactResult, ...]:

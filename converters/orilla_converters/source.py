@@ -11,46 +11,14 @@ import numpy as np
 
 from orilla_converters.frozen_source import FrozenParts, parts_of_saved_model, parts_of_subclassed
 from orilla_converters.keras_files import load_keras
+from orilla_converters.normalization import IDENTITY, Normalization
+from orilla_converters.ports import IMAGE, PROBABILITIES, InputPort, NoClassifierError, OutputPort, Ports, single
 from orilla_runtime.errors import ConversionError, UsageError
 
+_NO_LOGITS = frozenset({"Sigmoid", "Tanh", "Relu", "Relu6", "Elu", "Softplus", "Softsign"})
+"""Operators at the end of a frozen graph behind which no softmax belongs."""
 MIXED_TOLERANCE = 0.02
 """How far a mixed-precision model's output may move, relative to its range, when it is rebuilt in float32."""
-
-
-@dataclass(frozen=True, slots=True)
-class Normalization:
-    """`pixel * scale + offset` is what the core takes; pixels are 0..255."""
-
-    scale: float
-    offset: float
-
-    @property
-    def zero_point(self) -> int:
-        """The pixel value that stands for 0, to half a level."""
-        return round(-self.offset / self.scale) if self.scale > 0 else -1
-
-    @property
-    def mean(self) -> float:
-        """The pixel value that stands for 0, exactly: the core takes `(pixel - mean) / std`."""
-        return -self.offset / self.scale if self.offset else 0.0
-
-    @property
-    def std(self) -> float:
-        """How many levels of a pixel are one of what the core takes."""
-        return 1.0 / self.scale
-
-    @property
-    def folds(self) -> bool:
-        """True where a quantized input's scale and zero point can say it."""
-        return self.scale > 0 and 0 <= self.zero_point <= 255
-
-
-IDENTITY = Normalization(1.0, 0.0)
-
-
-def outside(io: str, normalization: Normalization) -> Normalization:
-    """What is left to whoever feeds an artifact of a recipe with this `io`."""
-    return normalization if io == "float" else IDENTITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +36,12 @@ class KerasSource:
     shape: tuple[int, int, int]
     classes: int
 
+    @property
+    def ports(self) -> Ports:
+        """One picture, and the probabilities that a softmax makes of the core's logits."""
+        image = InputPort(IMAGE, self.shape, self.normalization)
+        return Ports((image,), (OutputPort(PROBABILITIES, (self.classes,), softmax=True),), labelled=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -80,18 +54,6 @@ class Description:
     offset: float
 
 
-def describe_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
-    """Job: open the model and say what it takes and gives."""
-    source = open_source(parameters)
-    return {
-        "shape": list(source.shape),
-        "classes": source.classes,
-        "head": source.head,
-        "scale": source.normalization.scale,
-        "offset": source.normalization.offset,
-    }
-
-
 def open_source(parameters: Mapping[str, Any]) -> KerasSource:
     """Load `parameters["model"]` and take it apart.
 
@@ -99,6 +61,7 @@ def open_source(parameters: Mapping[str, Any]) -> KerasSource:
     pixels. `trusted`: code in the file may run.
 
     Raises:
+        NoClassifierError: it does not give scores of classes for one picture.
         ConversionError: the file cannot be opened safely, or Orilla does not convert this kind of model.
         UsageError: nothing says what the model expects of its pixels.
     """
@@ -108,7 +71,7 @@ def open_source(parameters: Mapping[str, Any]) -> KerasSource:
     model = load_keras(path, trusted=bool(parameters.get("trusted")))
     if not getattr(model, "inputs", None):
         return _of_frozen(parts_of_subclassed(model, path), parameters, path)
-    return _of_layers(_in_float32(model, path), parameters, path)
+    return _of_layers(in_float32(model, path), parameters, path)
 
 
 def _of_layers(model: Any, parameters: Mapping[str, Any], path: Path) -> KerasSource:
@@ -127,6 +90,11 @@ def _of_frozen(parts: FrozenParts, parameters: Mapping[str, Any], path: Path) ->
     import keras
 
     shape = _image_shape(parts.model, path)
+    if parts.ends_in in _NO_LOGITS:
+        raise NoClassifierError(
+            f"{path} ends in {parts.ends_in}, which is no distribution over classes.",
+            "End the model in softmax, or in logits without an activation.",
+        )
     if not parts.ends_in_softmax and _sums_to_one(parts.model):
         raise ConversionError(
             f"{path} gives probabilities, but its softmax is not its last operator.",
@@ -161,13 +129,13 @@ def _image_shape(model: Any, path: Path) -> tuple[int, int, int]:
     inputs: list[Any] = list(model.inputs or ())
     outputs: list[Any] = list(model.outputs or ())
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ConversionError(
+        raise NoClassifierError(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs.", "Convert a model with one of each."
         )
     shape: tuple[Any, ...] = tuple(inputs[0].shape)
     scores: tuple[Any, ...] = tuple(outputs[0].shape)
     if len(shape) != 4 or shape[3] not in {1, 3}:
-        raise ConversionError(
+        raise NoClassifierError(
             f"{path} takes {list(shape)}, which is no picture.",
             "Orilla converts models of [batch, height, width, channels] with 1 or 3 channels.",
         )
@@ -177,7 +145,7 @@ def _image_shape(model: Any, path: Path) -> tuple[int, int, int]:
             "Build it with a fixed size, for example keras.Input((224, 224, 3)).",
         )
     if len(scores) != 2 or scores[1] is None or scores[1] < 2:
-        raise ConversionError(
+        raise NoClassifierError(
             f"{path} gives {list(scores)}, which are not the scores of at least two classes.",
             "Orilla converts classifiers with one score a class.",
         )
@@ -204,7 +172,7 @@ def _find_head(model: Any, path: Path) -> _Head:
         return _Head("probabilities", layer, isinstance(layer, keras.layers.Activation))
     if activation not in {None, keras.activations.linear}:
         name = getattr(activation, "__name__", activation)
-        raise ConversionError(
+        raise NoClassifierError(
             f"{path} ends in {name}, which is no distribution over classes.",
             "End the model in softmax, or in logits without an activation.",
         )
@@ -272,7 +240,7 @@ def _copy(keras: Any, model: Any) -> Any:
     return copy
 
 
-def _in_float32(model: Any, path: Path) -> Any:
+def in_float32(model: Any, path: Path) -> Any:
     """The model itself, or, where its layers compute in 16 bits, the same model rebuilt in float32."""
     import keras
 
@@ -286,13 +254,24 @@ def _in_float32(model: Any, path: Path) -> Any:
 
     rebuilt = keras.models.clone_model(model, clone_function=plain, recursive=True)
     rebuilt.set_weights(model.get_weights())
-    shape = tuple(model.inputs[0].shape[1:])
-    if None not in shape:
-        sample = np.random.default_rng(0).uniform(0, 255, (4, *shape)).astype("float32")
-        mixed, exact = (np.asarray(net(sample, training=False), "float32") for net in (model, rebuilt))
-        if not np.abs(mixed - exact).max() <= MIXED_TOLERANCE * max(1.0, float(np.abs(exact).max())):
-            raise ConversionError(
-                f"{path} computes in 16 bits and gives something else in float32.",
-                "Build it with the dtype policy float32.",
-            )
+    shapes = [tuple(one.shape[1:]) for one in model.inputs]
+    if not any(None in shape for shape in shapes) and not _give_the_same(model, rebuilt, shapes):
+        raise ConversionError(
+            f"{path} computes in 16 bits and gives something else in float32.",
+            "Build it with the dtype policy float32.",
+        )
     return rebuilt
+
+
+def _give_the_same(model: Any, rebuilt: Any, shapes: list[tuple[int, ...]]) -> bool:
+    import keras
+
+    random = np.random.default_rng(0)
+    sample = [random.uniform(0, 255, (4, *shape)).astype("float32") for shape in shapes]
+    given = single(sample) if isinstance(model, keras.Sequential) else keras.tree.pack_sequence_as(model.input, sample)
+    pairs = zip(*(keras.tree.flatten(net(given, training=False)) for net in (model, rebuilt)), strict=True)
+    for mixed, exact in pairs:
+        error = np.abs(np.asarray(mixed, "float32") - np.asarray(exact, "float32")).max()
+        if not error <= MIXED_TOLERANCE * max(1.0, float(np.abs(np.asarray(exact, "float32")).max())):
+            return False
+    return True

@@ -1,4 +1,7 @@
-"""Writes TFLite artifacts: `image` in, `probabilities` out, built-in operators only."""
+"""Writes TFLite artifacts: the model's ports in and out, built-in operators only.
+
+A classifier's are `image` and `probabilities`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from orilla_converters.calibration_feed import calibration_tensors
+from orilla_converters.calibration_feed import Samples, calibration_feeds, calibration_samples
 from orilla_converters.compat import calibrated_only, quantized_but
 from orilla_converters.layer_names import nodes_of_layers
-from orilla_converters.metadata import tflite_metadata, with_label_file
+from orilla_converters.metadata import port_metadata, with_label_file
 from orilla_converters.negation import without_negations
-from orilla_converters.normalization import Normalization, outside
+from orilla_converters.normalization import Normalization
+from orilla_converters.opening import open_any
+from orilla_converters.ports import Ports, listed, single
+from orilla_converters.raw.source import RawSource
 from orilla_converters.recipe import Recipe, parse_recipe
-from orilla_converters.source import KerasSource, open_source
-from orilla_converters.tensor_file import TensorFile
+from orilla_converters.source import KerasSource
 from orilla_converters.tflite_check import require_kind
 from orilla_converters.tflite_file import finish, nodes
 from orilla_runtime.engines.base import EngineOptions
@@ -30,24 +35,34 @@ _WITHOUT_16X8 = re.compile(r"16x8-bit not yet supported for op: '?(\w+)")
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Job: write the artifact of `parameters["recipe"]`; the value is its path."""
-    source = open_source(parameters)
+    source = open_any(parameters)
     recipe = parse_recipe(parameters["recipe"])
+    ports = source.ports
     if recipe.calibrated:
-        data = _quantized(source, recipe, TensorFile.from_json(parameters["calibration"]))
+        data = _quantized(source, recipe, calibration_samples(parameters, ports.inputs))
     else:
         data = _float(source, recipe)
-    fed = outside(recipe.io, source.normalization)
     data = finish(
         data,
+        ports,
         softmax=recipe.calibrated and recipe.io != "integer",
-        metadata=tflite_metadata(parameters["channels"], fed.mean, fed.std),
-        bytes_as=source.normalization if recipe.precision in {"16x8", "mixed"} and recipe.io == "uint8" else None,
+        metadata=port_metadata(ports, parameters["channels"], recipe.io),
+        bytes_as=_left_to_finish(ports, recipe),
     )
     require_kind(data, recipe)
     _require_runs(data)
     path = folder / recipe.name
-    path.write_bytes(with_label_file(data, parameters["labels"]))
+    path.write_bytes(with_label_file(data, parameters["labels"]) if ports.labelled else data)
     return {"path": str(path)}
+
+
+def _left_to_finish(ports: Ports, recipe: Recipe) -> Mapping[str, Normalization]:
+    """The pictures whose bytes the converter does not take: it takes them at every input or at none."""
+    if not recipe.calibrated or recipe.io != "uint8":
+        return {}
+    if recipe.precision == "int8" and len(ports.pictures) == len(ports.inputs):
+        return {}
+    return {port.name: port.normalization for port in ports.pictures if port.normalization is not None}
 
 
 def _require_runs(data: bytes) -> None:
@@ -67,17 +82,19 @@ def _batch(recipe: Recipe) -> int | None:
     return None if recipe.batch == "dynamic" else 1
 
 
-def _float(source: KerasSource, recipe: Recipe) -> bytes:
+def _float(source: KerasSource | RawSource, recipe: Recipe) -> bytes:
     import keras
     import tensorflow as tf
 
-    dtype = "float32" if recipe.io == "float" else "uint8"
-    image = pixels = keras.Input(source.shape, batch_size=_batch(recipe), dtype=dtype, name="image")
-    if recipe.io != "float":
-        front = source.normalization
-        pixels = keras.layers.Rescaling(front.scale, front.offset, dtype="float32")(image)
-    scores = keras.layers.Softmax(dtype="float32", name="probabilities")(source.core(pixels))
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, scores))
+    taken, tensors = [], []
+    for port in source.ports.inputs:
+        front = None if recipe.io == "float" else port.normalization
+        dtype = "float32" if front is None else "uint8"
+        taken.append(keras.Input(port.shape, batch_size=_batch(recipe), dtype=dtype, name=port.name))
+        scaling = front and keras.layers.Rescaling(front.scale, front.offset, dtype="float32")
+        tensors.append(scaling(taken[-1]) if scaling else taken[-1])
+    given = _with_softmaxes(source.core(single(tensors)), source.ports)
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(single(taken), single(given)))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if recipe.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -86,18 +103,30 @@ def _float(source: KerasSource, recipe: Recipe) -> bytes:
     return _converted(converter.convert)
 
 
-def _quantized(source: KerasSource, recipe: Recipe, sample: TensorFile) -> bytes:
-    """The core up to its logits, with the normalization as its input's scale and zero point."""
+def _with_softmaxes(given: Any, ports: Ports) -> list[Any]:
+    import keras
+
+    return [
+        keras.layers.Softmax(dtype="float32", name=port.name)(tensor) if port.softmax else tensor
+        for tensor, port in zip(listed(given), ports.outputs, strict=True)
+    ]
+
+
+def _quantized(source: KerasSource | RawSource, recipe: Recipe, samples: Samples) -> bytes:
+    """The core up to its logits, with the normalizations as its inputs' scales and zero points."""
     import keras
     import tensorflow as tf
 
-    pixels = keras.Input(source.shape, batch_size=_batch(recipe), dtype="float32", name="image")
-    scores = without_negations(source.core, pixels)
+    ports = source.ports
+    taken = [
+        keras.Input(port.shape, batch_size=_batch(recipe), dtype="float32", name=port.name) for port in ports.inputs
+    ]
+    given = listed(without_negations(source.core, single(taken)))
     if recipe.io == "integer":
-        scores = keras.layers.Softmax(dtype="float32", name="probabilities")(scores)
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(pixels, scores))
+        given = _with_softmaxes(given, ports)
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(single(taken), single(given)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = _representative(sample, source.normalization)
+    converter.representative_dataset = _representative(samples, ports)
     if recipe.precision == "mixed":
         calibrated = _converted(lambda: calibrated_only(converter))
         layers = {layer.name for layer in source.core._flatten_layers()}
@@ -107,16 +136,19 @@ def _quantized(source: KerasSource, recipe: Recipe, sample: TensorFile) -> bytes
         converter.target_spec.supported_ops = [sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
         return _converted(converter.convert)
     converter.target_spec.supported_ops = [sets.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.float32 if recipe.io == "float" else tf.uint8
+    in_float = recipe.io == "float" or _left_to_finish(ports, recipe)
+    converter.inference_input_type = tf.float32 if in_float else tf.uint8
     # The last operator dequantizes: int8 probabilities of many classes are a handful of values, and ties.
     converter.inference_output_type = tf.uint8 if recipe.io == "integer" else tf.float32
     return _converted(converter.convert)
 
 
-def _representative(sample: TensorFile, normalization: Normalization) -> Callable[[], Iterator[list[Any]]]:
-    def give() -> Iterator[list[Any]]:
-        for pixels in calibration_tensors(sample, normalization):
-            yield [pixels]
+def _representative(samples: Samples, ports: Ports) -> Callable[[], Iterator[Any]]:
+    """By name: the converter's own order of several inputs is not that of the ports."""
+
+    def give() -> Iterator[Any]:
+        for feed in calibration_feeds(samples, ports.inputs):
+            yield feed if len(feed) > 1 else list(feed.values())
 
     return give
 

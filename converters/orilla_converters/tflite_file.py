@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orilla_converters.metadata import TFLITE_ENTRY
 from orilla_converters.normalization import Normalization
+from orilla_converters.ports import Ports
 from orilla_converters.tflite_layer import aligned_buffer
 from orilla_runtime.errors import ConversionError
 
@@ -28,36 +30,52 @@ class Contents:
 
 
 def finish(
-    data: bytes,
-    *,
-    softmax: bool,
-    metadata: bytes,
-    bytes_as: Normalization | None = None,
-    inputs: str = "image",
-    outputs: str = "probabilities",
+    data: bytes, ports: Ports, *, softmax: bool, metadata: bytes, bytes_as: Mapping[str, Normalization]
 ) -> bytes:
-    """Name the one input and the one output, put `metadata` in, and with `softmax` append that operator, in float.
+    """Name and order the inputs and outputs as the ports are, and put `metadata` in.
 
-    bytes_as: let the float input take raw bytes, which stand for real numbers by this scale and zero point.
+    softmax: append that operator, in float, to each output whose port has it. bytes_as: let these float inputs take raw
+    bytes, which stand for real numbers by this scale and zero point.
 
     Raises:
-        ConversionError: not one float input or output, or operators that a plain interpreter cannot run.
+        ConversionError: other inputs and outputs than the ports, or not the types that were asked for.
     """
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     graph = model.subgraphs[0]
-    if len(model.subgraphs) != 1 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise ConversionError("The converter wrote a file with several graphs, inputs or outputs.")
-    if bytes_as is not None:
-        _take_bytes(schema, model, graph, bytes_as)
-    if softmax:
-        _append_softmax(schema, model, graph)
-    graph.tensors[graph.inputs[0]].name = inputs
-    graph.tensors[graph.outputs[0]].name = outputs
-    model.signatureDefs = [_signature(schema, graph, inputs, outputs)]
+    _put_in_order(model, graph, ports)
+    for place, port in enumerate(ports.inputs):
+        if port.name in bytes_as:
+            _take_bytes(schema, model, graph, place, bytes_as[port.name])
+    for place, output in enumerate(ports.outputs):
+        if softmax and output.softmax:
+            _append_softmax(schema, model, graph, place)
+    names = [*(port.name for port in ports.inputs), *(port.name for port in ports.outputs)]
+    for index, name in zip((*graph.inputs, *graph.outputs), names, strict=True):
+        graph.tensors[index].name = name
+    model.signatureDefs = [_signature(schema, graph, ports)]
     _put_metadata(schema, model, metadata)
     return _packed(model)
+
+
+def _put_in_order(model: Any, graph: Any, ports: Ports) -> None:
+    """The converter keeps the order of the ports in its own signature alone: by name, and `output_0`, `output_1`, …"""
+    counts = (1, len(ports.inputs), len(ports.outputs))
+    if (len(model.subgraphs), len(graph.inputs), len(graph.outputs)) != counts:
+        raise ConversionError("The converter wrote a file with several graphs, or other inputs or outputs.")
+    if counts == (1, 1, 1):
+        return
+    written = next(iter(model.signatureDefs or ()), None)
+    taken, given = (
+        {one.name.decode(): one.tensorIndex for one in entries}
+        for entries in ((written.inputs, written.outputs) if written else ((), ()))
+    )
+    try:
+        graph.inputs = [taken[port.name] for port in ports.inputs]
+        graph.outputs = [given[f"output_{place}"] for place in range(len(ports.outputs))]
+    except KeyError as error:
+        raise ConversionError(f"The converter wrote a file without its {error}.") from error
 
 
 def contents(data: bytes) -> Contents:
@@ -106,9 +124,9 @@ def nodes(data: bytes) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _take_bytes(schema: Any, model: Any, graph: Any, normalization: Normalization) -> None:
+def _take_bytes(schema: Any, model: Any, graph: Any, place: int, normalization: Normalization) -> None:
     """The bytes go straight to the operator that quantizes to int8, or through one that makes them real numbers."""
-    image = graph.inputs[0]
+    image = graph.inputs[place]
     if graph.tensors[image].type != FLOAT32:
         raise ConversionError("The converter was to leave the input in float and did not.")
     readers = [operator for operator in graph.operators if image in operator.inputs]
@@ -140,8 +158,8 @@ def _operator(schema: Any, model: Any, name: str, version: int, inputs: list[int
     return operator
 
 
-def _append_softmax(schema: Any, model: Any, graph: Any) -> None:
-    logits = graph.outputs[0]
+def _append_softmax(schema: Any, model: Any, graph: Any, place: int) -> None:
+    logits = graph.outputs[place]
     if graph.tensors[logits].type != FLOAT32:
         raise ConversionError("The converter was to give float logits and gave something else.")
     model.buffers.append(schema.BufferT())
@@ -156,7 +174,7 @@ def _append_softmax(schema: Any, model: Any, graph: Any) -> None:
     operator.builtinOptions.beta = 1.0
     graph.operators.append(operator)
     graph.tensors[logits].name = "logits"
-    graph.outputs = [len(graph.tensors) - 1]
+    graph.outputs = [*graph.outputs[:place], len(graph.tensors) - 1, *graph.outputs[place + 1 :]]
 
 
 def _put_metadata(schema: Any, model: Any, metadata: bytes) -> None:
@@ -167,17 +185,20 @@ def _put_metadata(schema: Any, model: Any, metadata: bytes) -> None:
     model.metadata = [*(model.metadata or ()), entry]
 
 
-def _signature(schema: Any, graph: Any, inputs: str, outputs: str) -> Any:
-    def port(name: str, index: int) -> Any:
-        entry = schema.TensorMapT()
-        entry.name, entry.tensorIndex = name, int(index)
-        return entry
+def _signature(schema: Any, graph: Any, ports: Ports) -> Any:
+    def entries(named: Sequence[Any], indices: Sequence[int]) -> list[Any]:
+        found = []
+        for port, index in zip(named, indices, strict=True):
+            entry = schema.TensorMapT()
+            entry.name, entry.tensorIndex = port.name, int(index)
+            found.append(entry)
+        return found
 
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
     signature.subgraphIndex = 0
-    signature.inputs = [port(inputs, graph.inputs[0])]
-    signature.outputs = [port(outputs, graph.outputs[0])]
+    signature.inputs = entries(ports.inputs, graph.inputs)
+    signature.outputs = entries(ports.outputs, graph.outputs)
     return signature
 
 

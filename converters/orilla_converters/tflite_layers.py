@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.layer_report import LayerReport, Measure, layer_of, report
-from orilla_converters.source import KerasSource, Normalization
+from orilla_converters.normalization import Normalization
+from orilla_converters.source import KerasSource
 
 MOVERS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 

@@ -1,4 +1,4 @@
-"""From a Keras core to a clean ONNX graph: float `image` in, float `logits` out.
+"""From a Keras core to a clean ONNX graph: the ports' float inputs in, float logits out (`image`, `logits`).
 
 Traced and frozen by our own route (compat.py); then ONNX Runtime's basic pass folds the batch normalizations that
 tf2onnx leaves, which costs nothing in float and up to 3x in int8.
@@ -6,7 +6,7 @@ tf2onnx leaves, which costs nothing in float and up to 3x in int8.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,50 +14,53 @@ from orilla_converters.compat import OPSET, frozen_function, onnx_from_frozen
 from orilla_converters.fused_names import name_fused
 from orilla_converters.kernel_names import name_by_kernels
 from orilla_converters.onnx_names import make_stable
-from orilla_converters.source import open_source
+from orilla_converters.opening import open_any
+from orilla_converters.ports import IMAGE, Ports, listed, single
 from orilla_runtime.errors import ConversionError
 
-INPUT, LOGITS = "image", "logits"
+INPUT, LOGITS = IMAGE, "logits"
 
 
 def graph_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Job: write the clean graph of the core; the value is its path, its normalization and its layers' names.
+    """Job: write the clean graph of the core; the value is its path, the model's ports and its layers' names.
 
     `parameters["batch"]`: `dynamic` leaves the number of pictures open.
     """
     import onnx
     import tensorflow as tf
 
-    source = open_source(parameters)
-    height, width, depth = source.shape
+    source = open_any(parameters)
+    ports = source.ports
 
-    def call(pixels: Any) -> Any:
-        return tf.identity(source.core(pixels, training=False))
+    def call(*tensors: Any) -> list[Any]:
+        return [tf.identity(one) for one in listed(source.core(single(tensors), training=False))]
 
     batch = None if parameters.get("batch") == "dynamic" else 1
-    frozen = frozen_function(call, [tf.TensorSpec((batch, height, width, depth), tf.float32, name=INPUT)])
-    names = {frozen.inputs[0].name: INPUT}, {frozen.outputs[0].name: LOGITS}
+    specs = [tf.TensorSpec((batch, *port.shape), tf.float32, name=port.name) for port in ports.inputs]
+    frozen = frozen_function(call, specs)
+    inputs = {one.name: port.name for one, port in zip(frozen.inputs, ports.inputs, strict=True)}
+    outputs = {one.name: name for one, name in zip(frozen.outputs, logits_of(ports), strict=True)}
     raw, clean = folder / "raw.onnx", folder / "core.onnx"
-    onnx.save(onnx_from_frozen(frozen, "orilla", *names), raw)
+    onnx.save(onnx_from_frozen(frozen, "orilla", inputs, outputs), raw)
     layers = sorted({layer.name for layer in source.core._flatten_layers()})
-    _clean(raw, clean, source.core)
-    normalization = source.normalization
-    return {
-        "path": str(clean),
-        "normalization": [normalization.scale, normalization.offset],
-        "layers": layers,
-    }
+    _clean(raw, clean, source.core, ports)
+    return {"path": str(clean), "ports": ports.to_json(), "layers": layers}
 
 
-def _clean(raw: Path, clean: Path, core: Any) -> None:
+def logits_of(ports: Ports) -> list[str]:
+    """What the clean graph calls its outputs, in the ports' order; their own names come with the softmaxes."""
+    return [LOGITS] if len(ports.outputs) == 1 else [f"{LOGITS}_{place}" for place in range(len(ports.outputs))]
+
+
+def _clean(raw: Path, clean: Path, core: Any, ports: Ports) -> None:
     import onnx
 
     _require_operators(onnx.load(raw).graph)
     _basic_pass(raw, clean)
     model = onnx.load(clean)
     _keep_used_domains(model)
-    if [port.name for port in model.graph.input] != [INPUT] or [port.name for port in model.graph.output] != [LOGITS]:
-        raise ConversionError("The converted graph has other inputs or outputs than the model.")
+    _put_in_order(model.graph.input, [port.name for port in ports.inputs])
+    _put_in_order(model.graph.output, logits_of(ports))
     if any(attribute.HasField("g") for node in model.graph.node for attribute in node.attribute):
         raise ConversionError("The converted graph has branches or loops.", "Orilla converts plain networks.")
     name_fused(model.graph, onnx.load(raw).graph)
@@ -65,6 +68,16 @@ def _clean(raw: Path, clean: Path, core: Any) -> None:
     _without_subtraction(model.graph)
     make_stable(model.graph)
     onnx.save(model, clean)
+
+
+def _put_in_order(entries: Any, names: Sequence[str]) -> None:
+    """The inputs or outputs of a graph in the ports' order, which tf2onnx does not keep."""
+    found = {entry.name: entry for entry in entries}
+    if sorted(found) != sorted(names):
+        raise ConversionError("The converted graph has other inputs or outputs than the model.")
+    ordered = [found[name] for name in names]
+    del entries[:]
+    entries.extend(ordered)
 
 
 def _require_operators(graph: Any) -> None:

@@ -11,8 +11,9 @@ from orilla_converters.calibration_feed import normalized
 from orilla_converters.gates import gate_for, shortcomings
 from orilla_converters.judging import judging_engine
 from orilla_converters.metrics import Comparison, Scores, compare
+from orilla_converters.normalization import IDENTITY, Normalization, outside
 from orilla_converters.recipe import Recipe
-from orilla_converters.source import IDENTITY, Description, Normalization, outside
+from orilla_converters.source import Description
 from orilla_converters.stability import THRESHOLDS
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.bundle.manifest import Gate

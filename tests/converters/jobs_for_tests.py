@@ -46,13 +46,13 @@ def shout(_parameters: Mapping[str, Any], _folder: Path) -> dict[str, int]:
 
 
 def refusals(parameters: Mapping[str, Any], _folder: Path) -> dict[str, list[str]]:
-    """What `open_source` says to each of the models."""
-    from orilla_converters.source import open_source
+    """What is said to each of the models, as a classifier."""
+    from orilla_converters.opening import open_any
 
     found = {}
     for path in parameters["models"]:
         try:
-            open_source({"model": path})
+            open_any({"model": path, "task": "classification"})
             found[Path(path).stem] = ["", ""]
         except OrillaError as error:
             found[Path(path).stem] = [type(error).__name__, str(error)]
@@ -165,7 +165,7 @@ def recipes(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 graphs[recipe.batch] = graph_job({**given, "batch": recipe.batch}, place / "graph")
             if recipe.format == "onnx":
                 graph = graphs[recipe.batch]
-                given |= {"graph": graph["path"], "normalization": graph["normalization"], "layers": graph["layers"]}
+                given |= {"graph": graph["path"], "ports": graph["ports"], "layers": graph["layers"]}
             made = (onnx if recipe.format == "onnx" else tflite).write_job(given, place)
             found[spelling] = {"path": made["path"]}
         except OrillaError as error:
