@@ -11,6 +11,7 @@ import numpy as np
 
 from orilla_runtime.engines.base import Availability, EngineOptions, Session, Tensor
 from orilla_runtime.engines.checks import checked, thread_count
+from orilla_runtime.engines.delegates import PREFIX, open_delegate, require_taken
 from orilla_runtime.engines.packages import import_engine
 from orilla_runtime.errors import EngineError, ModelError, OrillaError
 from orilla_runtime.formats.tflite import Signature, TFLiteFile, read_tflite
@@ -21,7 +22,12 @@ _PACKAGES = (("ai_edge_litert.interpreter", "ai-edge-litert"), ("tflite_runtime.
 
 
 class LiteRT:
-    """Runs `.tflite` files on the CPU, with ai-edge-litert or, where only that is installed, tflite-runtime."""
+    """Runs `.tflite` files with ai-edge-litert or, where only that is installed, tflite-runtime.
+
+    On the CPU, or on the device of a delegate that is asked for by its library (`delegate:LIBRARY`). `auto` is the CPU:
+    which delegates there are, nothing on a machine says. Without a cache of XNNPACK's packed weights: the Interpreter
+    has none (docs/decisions/0403-engine-and-threads.md).
+    """
 
     name = "litert"
     formats = frozenset({"tflite"})
@@ -53,8 +59,11 @@ class LiteRT:
             EngineError: LiteRT is not installed, or another device than the CPU was asked for.
             UsageError: a number of threads below 1.
         """
-        if options.device not in {"auto", "cpu"}:
-            raise EngineError(f"LiteRT has no device {options.device!r} here.", "Use --device cpu.")
+        if options.device not in {"auto", "cpu"} and not options.device.startswith(PREFIX):
+            raise EngineError(
+                f"LiteRT has no device {options.device!r} here.",
+                "Use --device cpu, or a chip's library: --device delegate:LIBRARY.",
+            )
         threads = thread_count(options)
         file = read_tflite(model, words=False)
         call = file.call(options.signature)
@@ -63,16 +72,23 @@ class LiteRT:
         if options.kernels == "reference":
             # Built-in kernels without XNNPACK; BUILTIN_REF is seven times slower still and says no more.
             resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        device = "cpu" if options.device == "auto" else options.device
+        delegates = [open_delegate(module, device)] if device.startswith(PREFIX) else None
         try:
             interpreter = module.Interpreter(
-                model_content=model, num_threads=threads, experimental_op_resolver_type=resolver
+                model_content=model,
+                num_threads=threads,
+                experimental_op_resolver_type=resolver,
+                experimental_delegates=delegates,
             )
+            if delegates:
+                require_taken(interpreter, device)
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise _refused(error, file) from error
         if call.subgraph:
-            return _RunnerSession(interpreter, call)
-        return _GraphSession(interpreter, call)
+            return _RunnerSession(interpreter, call, device)
+        return _GraphSession(interpreter, call, device)
 
 
 def _package() -> tuple[str, Any]:
@@ -118,9 +134,8 @@ def _line(text: str) -> str:
 class _GraphSession:
     """The first subgraph, its tensors addressed by their number."""
 
-    device = "cpu"
-
-    def __init__(self, interpreter: Any, call: Signature) -> None:
+    def __init__(self, interpreter: Any, call: Signature, device: str) -> None:
+        self.device = device
         self._interpreter = interpreter
         self._call = call
         self.inputs: tuple[TensorSpec, ...] = tuple(port.spec for port in call.inputs)
@@ -160,9 +175,8 @@ class _GraphSession:
 class _RunnerSession:
     """A signature on a further subgraph, which only LiteRT's signature runner reaches."""
 
-    device = "cpu"
-
-    def __init__(self, interpreter: Any, call: Signature) -> None:
+    def __init__(self, interpreter: Any, call: Signature, device: str) -> None:
+        self.device = device
         self._runner = interpreter.get_signature_runner(call.name)
         self.inputs: tuple[TensorSpec, ...] = tuple(port.spec for port in call.inputs)
         self.outputs: tuple[TensorSpec, ...] = tuple(port.spec for port in call.outputs)

@@ -41,7 +41,9 @@ class OnnxRuntime:
             except OrillaError as error:
                 notes[provider.device] = error.message
         reason = "" if devices else "; ".join(notes.values()) or "ONNX Runtime carries no provider that Orilla knows."
-        return Availability(tuple(devices), str(runtime.__version__), reason, "" if devices else _INSTALL, notes)
+        untested = tuple(provider.device for provider in _carried(runtime) if not provider.tested)
+        remedy = "" if devices else _INSTALL
+        return Availability(tuple(devices), str(runtime.__version__), reason, remedy, notes, untested)
 
     def _probe(self, provider: Provider) -> None:
         """Raises EngineError or ModelError where a model of one operator does not run there."""

@@ -1,4 +1,7 @@
-"""The execution providers of ONNX Runtime that Orilla knows: one line a device."""
+"""The execution providers of ONNX Runtime that Orilla knows: one line a device.
+
+Which package carries which: onnxruntime.ai/docs/execution-providers, and the packages themselves.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A device, ONNX Runtime's name for its provider, and the package that carries it."""
+    """A device, ONNX Runtime's name for its provider, and the package that carries it.
+
+    `tested`: Orilla's makers ran whole models on it. The others are wired up and nobody has tried them.
+    """
 
     device: str
     provider: str
     package: str
+    tested: bool = False
 
 
 # Best first: `auto` takes the first that works. Azure's is none: it sends tensors to a server.
@@ -24,7 +31,7 @@ PROVIDERS = (
     Provider("qnn", "QNNExecutionProvider", "onnxruntime-qnn"),
     Provider("coreml", "CoreMLExecutionProvider", "onnxruntime"),
     Provider("xnnpack", "XnnpackExecutionProvider", "onnxruntime"),
-    Provider("cpu", "CPUExecutionProvider", "onnxruntime"),
+    Provider("cpu", "CPUExecutionProvider", "onnxruntime", tested=True),
 )
 # Devices that `auto` may take: those whose results stay close to the CPU's and that load any model in seconds.
 AUTOMATIC = frozenset({"cuda", "cpu"})

@@ -116,6 +116,7 @@ def _open(stack: ExitStack, group: list[Runnable], path: str, options: dict[str,
     """A model for every file, engine and number of threads; what does not run is said and left out."""
     from orilla_runtime.bundle.mark import is_bundle
     from orilla_runtime.engines.registry import engines_for
+    from orilla_runtime.engines.selection import no_engine
     from orilla_runtime.errors import OrillaError
     from orilla_runtime.model import load
     from orilla_runtime.tuning.measuring import thread_counts
@@ -127,7 +128,7 @@ def _open(stack: ExitStack, group: list[Runnable], path: str, options: dict[str,
         if options["engine"] != "auto":
             names = [options["engine"]]
         if not names:
-            say(f"skipped {file.name}: no engine here runs {file.format} files")
+            say(f"skipped {file.name}: {no_engine(file.format).message}")
         for name in names:
             for threads in (options["threads"],) if options["threads"] else thread_counts():
                 try:
