@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orilla_runtime.errors import SourceError
-from orilla_runtime.sinks.base import Timing
 from orilla_runtime.sources.base import Failure, Frame, Pending, Source
+from orilla_runtime.timing import Timing
 
 Item = Frame | Failure | Pending
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -24,11 +25,11 @@ class _Slot:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.keeps_all = bool(getattr(source, "keeps_all", False))
+        self.waits = any(getattr(source, wish, False) for wish in ("on_demand", "keeps_all"))
         self.items: deque[Frame | Failure] = deque()
         self.ended = False
-        self.not_before = 0.0
-        self.seen = 0
+        self.not_before = -math.inf
+        self.last = -math.inf
 
     def drop_frames(self) -> int:
         """Remove what is stale now; how many that were."""
@@ -45,6 +46,10 @@ class LiveFeed:
     Frames are taken only as fast as verdicts are: while the one who runs the pipeline is busy with a record, all
     workers but one may be ahead of it. So no verdict is older than the time that the workers and the caller need. A
     source that hangs, ends or raises concerns its own thread only.
+
+    A source is read as fast as it gives, so that no driver's buffer ages its frames. One that keeps the newest itself
+    (`on_demand`), or everything (`keeps_all`), is asked when a worker is free: it decodes nothing in vain, and nothing
+    of it is dropped here.
     """
 
     def __init__(self, sources: Sequence[Source], limits: Limits, workers: int) -> None:
@@ -53,7 +58,7 @@ class LiveFeed:
         self._workers = workers
         self._changed = threading.Condition()
         self._order: deque[Job] = deque()
-        self._next_slot = 0
+        self._next_slot = self._free_workers = 0
         self._asked = self._winding_up = self._closed = False
         self._threads: list[threading.Thread] = []
         self._dropped = 0
@@ -89,8 +94,18 @@ class LiveFeed:
                 elif all(other.ended and not other.items for other in self._slots):
                     return None
                 else:
-                    self._changed.wait(self._pause())
+                    self._wait_for_work()
         return None
+
+    def _wait_for_work(self) -> None:
+        is_free = len(self._order) < self._allowed
+        self._free_workers += is_free
+        if is_free and self._free_workers == 1:
+            self._changed.notify_all()
+        try:
+            self._changed.wait(self._pause())
+        finally:
+            self._free_workers -= is_free
 
     def settle(self, job: Job, outcome: Outcome) -> None:
         """The job is done."""
@@ -157,9 +172,9 @@ class LiveFeed:
     def _job_of(self, slot: _Slot) -> Job:
         job = Job(slot.items.popleft())
         if self._limits.rate is not None and job.outcome is None:
-            # From when it was due, not from now, so that the rate is kept on average.
-            interval = 1 / self._limits.rate
-            slot.not_before = max(slot.not_before + interval, time.monotonic())
+            interval, now = 1 / self._limits.rate, time.monotonic()
+            # From when it was due, so that the rate is kept on average; from now after a pause.
+            slot.not_before = (slot.not_before if now - slot.not_before < interval else now) + interval
         self._order.append(job)
         self._changed.notify_all()
         return job
@@ -167,7 +182,8 @@ class LiveFeed:
     def _read(self, slot: _Slot) -> None:
         try:
             with closing(items(slot.source, undecoded=False)) as found:
-                for item in found:
+                while self._is_asked(slot):
+                    item = next(found, None)
                     if not isinstance(item, Frame | Failure) or not self._offer(slot, item):
                         return
         finally:
@@ -175,18 +191,27 @@ class LiveFeed:
                 slot.ended = True
                 self._changed.notify_all()
 
+    def _is_asked(self, slot: _Slot) -> bool:
+        """Wait until the source should give its next picture; False when there is no more need for any."""
+        with self._changed:
+            while slot.waits and not (self._closed or self._winding_up):
+                pause = slot.not_before - time.monotonic()
+                if self._free_workers and not slot.items and pause <= 0:
+                    break
+                self._changed.wait(pause if pause > 0 else None)
+            return not (self._closed or self._winding_up)
+
     def _offer(self, slot: _Slot, item: Frame | Failure) -> bool:
         """Put what the source gave where a worker finds it; False once closed."""
         with self._changed:
-            if isinstance(item, Failure) or slot.keeps_all:
+            if isinstance(item, Failure):
                 self._changed.wait_for(lambda: self._closed or len(slot.items) < _FAILURES)
-            if isinstance(item, Frame):
-                slot.seen += 1
-                if (slot.seen - 1) % self._limits.every:
-                    self.skipped += 1
-                    return not self._closed
-                if not slot.keeps_all:
-                    self._dropped += slot.drop_frames()
+            elif 0 < item.index - slot.last < self._limits.every:
+                self.skipped += 1
+                return not self._closed
+            else:
+                slot.last = item.index
+                self._dropped += slot.drop_frames()
             if self._closed:
                 self._dropped += 1
                 return False

@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
-from orilla_runtime.sinks.base import Record, Timing
+from orilla_runtime.sinks.base import Record
 from orilla_runtime.sources.base import Image, Source
+from orilla_runtime.timing import Timing
 
 Decode = Literal["full", "auto", "reduced"]
 

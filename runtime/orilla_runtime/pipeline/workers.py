@@ -12,9 +12,9 @@ from orilla_runtime.pipeline.jobs import Feed, Job, Outcome, Verdict
 from orilla_runtime.pipeline.plan import PictureModel, Plan, Replica, Replicable
 from orilla_runtime.pipeline.reduction import Reduction
 from orilla_runtime.pipeline.releasing import join_all
-from orilla_runtime.sinks.base import Timing
 from orilla_runtime.sources.base import Failure, Frame
 from orilla_runtime.text import printable
+from orilla_runtime.timing import Timing
 
 _log = logging.getLogger(__name__)
 

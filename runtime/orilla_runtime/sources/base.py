@@ -76,7 +76,8 @@ class Source(Protocol):
 
     A source whose pictures can be decoded in any order may also have `pending() -> Iterator[Pending]`: what iterating
     would give, not decoded yet. A live one whose frames must not be dropped behind its back, because it does not end
-    and can wait (a folder that is watched), has `keeps_all = True`.
+    and can wait (a folder that is watched), has `keeps_all = True`. One that keeps its newest picture itself, and
+    decodes only what is asked for, has `on_demand = True`. Other live ones are read as fast as they give.
     """
 
     @property

@@ -191,6 +191,40 @@ def test_a_run_without_any_frame_ends_when_its_time_is_over() -> None:
     assert sink.calls == ["finish", "close"]
 
 
+@pytest.mark.parametrize("wish", ["on_demand", "keeps_all"])
+def test_a_source_that_can_wait_is_asked_only_when_a_worker_is_free(wish: str) -> None:
+    camera, model = Camera(), Shows()
+    setattr(camera, wish, True)
+    pipeline = Pipeline(model, camera)
+    model.may_run.clear()
+    thread, records = in_background(pipeline)
+    for number in range(9):
+        camera.shoot(number)
+    wait_for(lambda: camera.given == 1)
+    time.sleep(0.02)
+    assert camera.given == 1
+    model.may_run.set()
+    wait_for(lambda: len(records) == 9)
+    camera.give(None)
+    assert done(thread)
+    assert [record.result for record in records] == list(range(9))
+    assert pipeline.counts == Counts(9)
+
+
+def test_a_rate_asks_such_a_source_no_sooner() -> None:
+    cameras = [Camera("a"), Camera("b")]
+    for camera in cameras:
+        camera.on_demand = True  # type: ignore[attr-defined]
+        camera.give(*(frame(number, camera.name) for number in range(5)))
+    pipeline = Pipeline(Shows(cpu_threads=2), cameras, rate=0.001)
+    thread, records = in_background(pipeline)
+    wait_for(lambda: len(records) == 2)
+    time.sleep(0.02)
+    assert [camera.given for camera in cameras] == [1, 1]
+    pipeline.stop()
+    assert done(thread)
+
+
 def test_a_stop_lets_the_verdict_on_its_way_be_written() -> None:
     camera, model, sink = Camera(), Shows(), Ledger()
     pipeline = Pipeline(model, camera, [sink])
