@@ -11,6 +11,7 @@ import json
 import mmap
 import os
 import re
+import signal
 import struct
 import sys
 import tempfile
@@ -20,8 +21,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any, BinaryIO
 
-HEADER = struct.Struct("<BBIIQQIH")
-"""What it is, slot, height, width, bytes of a slot, nanoseconds spent, frames skipped before it, bytes of text."""
+HEADER = struct.Struct("<BBIIQQQIH")
+"""What it is, slot, height, width, bytes of a slot, nanoseconds spent and since the capture, frames skipped before it,
+bytes of text."""
 
 FRAME, DAMAGED, LOST, ENDED = range(4)
 SLOTS = 2
@@ -30,7 +32,10 @@ _LONGEST_TEXT = 1000
 
 def main() -> None:
     """Read until the camera is lost or the parent goes away."""
-    orders, answers = sys.stdin.buffer, sys.stdout.buffer
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # They are for the parent, which then ends this process.
+    orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # A library that prints must not write between the answers.
     job = json.loads(orders.readline())
     free = _Free(orders)
     os.environ["OPENCV_LOG_LEVEL"] = "ERROR"
@@ -40,33 +45,38 @@ def main() -> None:
     notes = _Notes()
     ring = _Ring(job["memory"], free)
     # Decoding may wait for who wants the picture, but for FFmpeg and drivers, which decode as they read.
-    newest = _Newest(connection, notes, decodes_late=job["kind"] == "http")
+    decodes_late = job["kind"] == "http"
+    newest = _Newest(connection, notes, decodes_late=decodes_late)
     pause = 1 / options.fps if job["kind"] != "camera" and options.fps else 0.0
     with suppress(BrokenPipeError):
         for found, damage, skipped in newest.items(pause):
-            _answer(found, damage, skipped, ring, notes, answers)
+            _answer(found, damage, skipped, ring, notes if decodes_late else None, answers)
         _send(answers, ENDED if newest.reason is None else LOST, text=newest.reason or "")
     # Releasing may hang as reading does; the end of the process releases everything.
     os._exit(0)
 
 
-def _answer(found: Any, damage: str | None, skipped: int, ring: _Ring, notes: _Notes, answers: BinaryIO) -> None:
-    """One arrival, to the parent."""
+def _answer(found: Any, damage: str | None, skipped: int, ring: _Ring, notes: _Notes | None, answers: BinaryIO) -> None:
+    """One arrival, to the parent; `notes` where it is only decoded now."""
     from orilla_runtime.errors import SourceError
 
     started = time.perf_counter_ns()
+    image = None
     try:
         image = found.decode()
-        damage = damage or notes.damage()
     except (SourceError, ValueError, MemoryError) as error:
         damage = str(error)
-    if damage:
-        _send(answers, DAMAGED, skipped=skipped, text=damage)
+    if notes is not None:
+        damage = notes.damage() or damage
+    if image is None or damage:
+        _send(answers, DAMAGED, skipped=skipped, text=damage or "")
         return
     height, width = image.shape[:2]
     slot = ring.put(image)
     spent = found.spent_ns + time.perf_counter_ns() - started
-    _send(answers, FRAME, slot, height, width, ring.slot_bytes, spent, skipped)
+    # An age, because clocks of two processes need not agree.
+    age = time.monotonic_ns() - found.captured_ns
+    _send(answers, FRAME, slot, height, width, ring.slot_bytes, spent, age, skipped)
 
 
 def _send(
@@ -77,11 +87,12 @@ def _send(
     width: int = 0,
     slot_bytes: int = 0,
     spent: int = 0,
+    age: int = 0,
     skipped: int = 0,
     text: str = "",
 ) -> None:
     data = text.encode("utf-8", "replace")[:_LONGEST_TEXT]
-    answers.write(HEADER.pack(kind, slot, height, width, slot_bytes, spent, skipped, len(data)) + data)
+    answers.write(HEADER.pack(kind, slot, height, width, slot_bytes, spent, age, skipped, len(data)) + data)
     answers.flush()
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -75,11 +76,15 @@ class CaptureProcess:
             if self._aborted:
                 raise Lost("was closed")
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "orilla_runtime.sources.capture_child"],
+                [sys.executable, "-P", "-m", "orilla_runtime.sources.capture_child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "OPENBLAS_NUM_THREADS": "1",  # numpy's; it computes nothing there, and each costs memory.
+                },
                 pass_fds=(number,) if posix else (),
                 start_new_session=True,  # Ctrl-C is for the parent, which ends it.
             )
@@ -90,7 +95,7 @@ class CaptureProcess:
     def read(self) -> Arrival | None:
         """The next frame, copied out of the shared memory. Raises Lost."""
         head = self._answer(HEADER.size)
-        kind, slot, height, width, slot_bytes, spent_ns, skipped, text_bytes = HEADER.unpack(head)
+        kind, slot, height, width, slot_bytes, spent_ns, age_ns, skipped, text_bytes = HEADER.unpack(head)
         text = self._hide(self._answer(text_bytes).decode("utf-8", "replace"))
         if kind == ENDED:
             return None
@@ -100,7 +105,7 @@ class CaptureProcess:
             return arrival(lambda: _refuse(text), skipped=skipped)
         image = self._copied((height, width, 3), slot_bytes, slot)
         self._tell(bytes([slot]))
-        return arrival(lambda: image, spent_ns=spent_ns, skipped=skipped)
+        return arrival(lambda: image, spent_ns=spent_ns, skipped=skipped, age_ns=age_ns)
 
     def abort(self) -> None:
         """Kill the process: whatever it waits for, reading from it ends."""
@@ -122,6 +127,9 @@ class CaptureProcess:
         if self._map is not None:
             self._map.close()
         _close(self._memory)
+        if self._memory is not None and isinstance(self._memory.name, str):
+            with contextlib.suppress(OSError):
+                Path(self._memory.name).unlink()
 
     def _answer(self, size: int) -> bytes:
         assert self._child is not None
@@ -208,10 +216,12 @@ def _refuse(text: str) -> Image:
 
 
 def _shared_memory() -> IO[bytes]:
-    """Memory that two processes map and that goes away with them: nameless on Linux, a temporary file elsewhere."""
+    """A file that two processes map and that goes away with them: in memory on Linux, without a name where possible."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("orilla-frames"), "r+b", buffering=0)
-    return tempfile.NamedTemporaryFile(prefix="orilla-frames-", buffering=0)
+    if os.name == "posix":
+        return tempfile.TemporaryFile(buffering=0)
+    return tempfile.NamedTemporaryFile(prefix="orilla-frames-", buffering=0, delete=False)
 
 
 def _close(pipe: IO[bytes] | None) -> None:

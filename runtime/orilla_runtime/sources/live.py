@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import cv2
@@ -54,9 +54,10 @@ class Arrival:
     skipped: int = 0
 
 
-def arrival(decode: Callable[[], Image], *, spent_ns: int = 0, skipped: int = 0) -> Arrival:
-    """An arrival at this moment."""
-    return Arrival(decode, time.monotonic_ns(), datetime.now(UTC), spent_ns, skipped)
+def arrival(decode: Callable[[], Image], *, spent_ns: int = 0, skipped: int = 0, age_ns: int = 0) -> Arrival:
+    """An arrival at this moment, or `age_ns` ago."""
+    captured_at = datetime.now(UTC) - timedelta(microseconds=age_ns / 1000)
+    return Arrival(decode, time.monotonic_ns() - age_ns, captured_at, spent_ns, skipped)
 
 
 class Connection(Protocol):
@@ -95,6 +96,8 @@ class LiveSource:
         every: nothing is dropped; who sends has to wait (a pipe). It is not `live` then, and has no time limit.
         opening_seconds: how long the first picture of a connection may take; by default `options.timeout_seconds`.
     """
+
+    on_demand = True
 
     def __init__(
         self,

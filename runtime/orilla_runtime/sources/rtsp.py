@@ -45,9 +45,8 @@ class RtspConnection:
         )
         if not self._capture.isOpened():
             raise Lost("does not answer")
-        width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if width * height > self._options.max_pixels:
-            raise Lost(f"sends frames of {width:.0f}x{height:.0f} pixels, more than the limit")
+        height, width = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
+        self._require_size(height, width)
 
     def read(self) -> Arrival:
         """The next frame. Raises Lost."""
@@ -58,9 +57,17 @@ class RtspConnection:
             started = time.perf_counter_ns()
             image = self._pool.fill(self._shape, self._capture.retrieve)
             if image is not None:
+                self._require_size(*image.shape[:2])
                 self._shape = image.shape
                 return arrival(partial(_same, image), spent_ns=time.perf_counter_ns() - started)
         raise Lost("closed the connection, or does not answer")
+
+    def _require_size(self, height: float, width: float) -> None:
+        if height * width > self._options.max_pixels:
+            raise Lost(
+                f"sends frames of {width:.0f}x{height:.0f} pixels, more than the limit of "
+                f"{self._options.max_pixels / 1e6:g} megapixels"
+            )
 
     def abort(self) -> None:
         """Nothing: FFmpeg waits until its time is over."""
