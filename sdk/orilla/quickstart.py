@@ -56,7 +56,8 @@ def quickstart(
         trained = orilla.train(root / "digits", output=model, image_size=IMAGE_SIZE, seed=seed, progress=progress)
     say(f"2/5  trained {model.name}: {trained.summary}")
     with convert_display() as told:
-        orilla.convert(model, data=root / "digits", output=bundle, seed=seed, jobs=2, progress=told)
+        page = root / "conversion.html"
+        orilla.convert(model, data=root / "digits", output=bundle, seed=seed, jobs=2, report=page, progress=told)
     say(f"3/5  {bundle.name}: every artifact proved against the Keras model on pictures it never saw")
     card = read_card(model)
     assert card is not None
@@ -118,6 +119,7 @@ def _summary(root: Path, bundle: Path, keras_ms: float, artifact_ms: dict[str, f
         keras_milliseconds=keras_ms,
         bundle=bundle,
         report=root / "report.html",
+        conversion=root / "conversion.html",
         results=root / "results.jsonl",
         annotated=root / "annotated",
         video=root / "annotated.avi",

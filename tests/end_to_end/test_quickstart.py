@@ -30,6 +30,7 @@ def test_the_whole_way(tmp_path: Path) -> None:
     page = (tmp_path / found["report"]).read_text(encoding="utf-8")
     assert "http" not in page.replace("http-equiv", ""), "the page must work without a network"
     assert page.count("<tr>") == 1 + 6
+    assert "Pareto" in (tmp_path / found["conversion"]).read_text(encoding="utf-8")
     assert len(list((tmp_path / found["annotated"]).iterdir())) == 24
     video = cv2.VideoCapture(str(tmp_path / found["video"]))
     frames = 0

@@ -118,7 +118,7 @@ def _scale(axes: Axes, found: Sequence[Point]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = min(point.x for point in found), max(point.x for point in found)
-    room = max(0.12, 0.22 * log10(high / low))
+    room = max(0.15, 0.28 * log10(high / low))
     axes.set_xlim(low / 10**room, high * 10**room)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
@@ -135,6 +135,7 @@ def _area(point: Point, found: Sequence[Point]) -> float:
 
 def _name(axes: Axes, renderer: Any, found: Sequence[Point], ink: str) -> None:
     """Write each name where it covers no other name and no marker, as near as it goes."""
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     scale = axes.figure.dpi / 72
@@ -148,8 +149,11 @@ def _name(axes: Axes, renderer: Any, found: Sequence[Point], ink: str) -> None:
         texts = []
         for offset in _OFFSETS:
             text = _written(axes, point, offset, _radius(point, found), ink)
-            box = text.get_window_extent(renderer)
-            lost = box.width * box.height - _shared(box, inside) + sum(_shared(box, other) for other in taken)
+            text.update_positions(renderer)
+            # Of the words alone, without the line; the page's font may be wider.
+            box = Text.get_window_extent(text, renderer).padded(3)
+            outside = box.width * box.height - _shared(box, inside)
+            lost = 10 * outside + sum(_shared(box, other) for other in taken)  # what is cut off cannot be read at all
             texts.append((lost, text, box))
             if lost == 0:
                 break
@@ -161,10 +165,11 @@ def _name(axes: Axes, renderer: Any, found: Sequence[Point], ink: str) -> None:
 
 
 def _written(axes: Axes, point: Point, offset: tuple[int, int], radius: float, ink: str) -> Any:
-    """The name beside its marker; a line leads to it where it is farther away."""
+    """The name beside its marker; a line leads to it where it is not right above, below or beside it."""
     across, up = offset
     far = abs(up) > 1
-    return axes.annotate(
+    led = far or (across != 0 and up != 0)
+    text = axes.annotate(
         point.name,
         (point.x, point.y),
         xytext=(across * (radius + 3), up * (radius + (9 if far else 3))),
@@ -175,8 +180,10 @@ def _written(axes: Axes, point: Point, offset: tuple[int, int], radius: float, i
         fontsize=9,
         fontweight="bold" if point.pareto else "normal",
         parse_math=False,
-        arrowprops={"arrowstyle": "-", "color": ink, "lw": 0.7, "shrinkA": 0, "shrinkB": radius} if far else None,
+        arrowprops={"arrowstyle": "-", "color": ink, "lw": 0.7, "shrinkA": 0, "shrinkB": radius} if led else None,
     )
+    text.set_in_layout(False)  # or the axes would move after the places were chosen
+    return text
 
 
 def _radius(point: Point, found: Sequence[Point]) -> float:

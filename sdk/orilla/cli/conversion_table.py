@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orilla.cli.console import percent, print_table, size
+from orilla.cli.raw_display import worst_output
 
 if TYPE_CHECKING:
     from orilla_converters.results import ArtifactResult, ConversionResult
@@ -18,6 +19,9 @@ NONE = "–"
 
 def print_conversion(result: ConversionResult) -> None:
     """The table, what its marks mean, and where everything lies."""
+    if result.raw:
+        _print_raw(result)
+        return
     artifacts = result.artifacts
     heads = ("artifact", "bytes", "top-1 (95 %)", "agrees", "SQNR", "untied", "ms", "ratio", "verdict")
     timed = any(artifact.latency for artifact in artifacts)
@@ -30,6 +34,17 @@ def print_conversion(result: ConversionResult) -> None:
     click.echo(f"{result.path}: {len(artifacts)} artifacts, {judged}. id {result.bundle_id}")
     if result.report:
         click.echo(f"{result.report}: all figures, and the pictures on which they differ most")
+
+
+def _print_raw(result: ConversionResult) -> None:
+    columns = ("artifact", "bytes", "worst output", "SQNR dB", "cosine")
+    rows = [
+        (artifact.path.removeprefix("artifacts/"), size(artifact.bytes), *worst_output(artifact.metrics))
+        for artifact in result.raw
+    ]
+    print_table(columns, rows, numeric=("bytes", "SQNR dB", "cosine"))
+    judged = f"judged on {result.raw[0].metrics.n} samples"
+    click.echo(f"\n{result.path}: {len(result.raw)} artifacts, {judged}. id {result.bundle_id}")
 
 
 def _row(artifact: ArtifactResult) -> tuple[str, ...]:
@@ -74,7 +89,10 @@ def conversion_as_json(result: ConversionResult) -> dict[str, Any]:
         "id": result.bundle_id,
         "report": None if result.report is None else str(result.report),
         "calibrated_on": result.calibrated_on,
-        "artifacts": [_artifact_json(artifact) for artifact in result.artifacts],
+        "artifacts": [
+            *(_artifact_json(artifact) for artifact in result.artifacts),
+            *(asdict(artifact) for artifact in result.raw),
+        ],
     }
 
 

@@ -64,6 +64,7 @@ def _places(result: QuickstartResult) -> tuple[tuple[str, str], ...]:
     return (
         ("bundle", _shown(result.bundle)),
         ("report", _shown(result.report)),
+        ("every figure", _shown(result.conversion)),
         ("annotated pictures", _shown(result.annotated)),
         ("annotated video", _shown(result.video)),
         ("results", _shown(result.results)),
@@ -95,6 +96,7 @@ def _as_json(result: QuickstartResult) -> dict[str, object]:
         "keras_ms_per_image": result.keras_milliseconds,
         "bundle": str(result.bundle),
         "report": str(result.report),
+        "conversion": str(result.conversion),
         "annotated": str(result.annotated),
         "video": str(result.video),
         "results": str(result.results),

@@ -29,12 +29,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class QuickstartResult:
-    """What was made. `keras_milliseconds` is one call of a `tf.function` of the Keras model, batch of one."""
+    """What was made. `keras_milliseconds` is one call of a `tf.function` of the Keras model, batch of one.
+
+    `report` is the page of this quickstart, `conversion` the one of its conversion.
+    """
 
     rows: tuple[Row, ...]
     keras_milliseconds: float
     bundle: Path
     report: Path
+    conversion: Path
     results: Path
     annotated: Path
     video: Path
