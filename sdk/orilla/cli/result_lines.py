@@ -55,6 +55,8 @@ class ResultLines:
 def _said(result: Any) -> tuple[Hashable, str] | None:
     """What tells a result from the one before, and the line's text."""
     if isinstance(result, Classification):
+        if result.decision is not None:
+            return result.decision.label, f"{printable(result.decision.label)}\t{result.decision.score:.4f}"
         return result.top.class_id, f"{printable(result.top.label)}\t{result.top.score:.4f}"
     if isinstance(result, RawOutputs):
         specs = [TensorSpec(name, array.shape, array.dtype.name) for name, array in result.tensors.items()]

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orilla.cli.console import counted_progress, print_json, say
+from orilla.cli.decision_options import decision_options, taken_decisions
 from orilla.cli.model_options import model_options
 from orilla.cli.pace_options import pace_options, reduced_line, taken_pace, without_loss
 from orilla.cli.source_options import source_options, taken_options
+from orilla.cli.station import config_option
 from orilla.cli.stopping import stopped_by_signals
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
 from orilla_runtime.text import printable
@@ -30,10 +32,12 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 
 
 @click.command()
+@config_option
 @click.argument("model")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--jsonl", help="Write one JSON object a frame to this file; - is standard output.")
 @click.option("--csv", help="Write one row a frame to this file; - is standard output.")
+@click.option("--sqlite", help="Append one row a frame to this database.")
 @click.option("--save", help="Write annotated pictures to this folder, or a video (.mp4, .avi, .mkv, .mov).")
 @click.option("--show", is_flag=True, help="Show a window; q, Esc or closing it ends the run.")
 @click.option("--sink", "outside", multiple=True, metavar="NAME[=TARGET]", help="A sink that another package brings.")
@@ -41,6 +45,7 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes a result holds.")
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
+@decision_options
 @pace_options
 @source_options
 @model_options
@@ -81,7 +86,8 @@ def command(
     from orilla_runtime.pipeline import Pipeline
 
     wanted = _wanted_sinks(others)
-    options, pace = taken_options(others), taken_pace(others)
+    options, pace, decisions = taken_options(others), taken_pace(others), taken_decisions(others)
+    top = decisions.least_classes(top)
     to_stdout = [name for name, target in wanted if target == "-"]
     if len(to_stdout) + as_json > 1:
         raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
@@ -93,11 +99,20 @@ def command(
         _require_picture(loaded)
         if not quiet and measure != "never":
             say(f"{loaded.artifact} on {loaded.engine}: {printable(loaded.why)}")
+        decider = decisions.decider(loaded.labels)
         sinks = _open_sinks(stack, wanted)
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
         pipeline = stack.enter_context(
-            Pipeline(loaded, opened, sinks, max_frames=max_frames, duration=duration, **without_loss(pace, sinks)),
+            Pipeline(
+                decisions.model(loaded),
+                opened,
+                sinks,
+                max_frames=max_frames,
+                duration=duration,
+                transforms=[decider] if decider else [],
+                **without_loss(pace, sinks),
+            ),
         )
         summary = Summary(pipeline, loaded)
         # On a terminal the lines of results are the progress.
@@ -141,7 +156,8 @@ def _is_long(sources: list[Source], max_frames: int | None, duration: float | No
 
 def _wanted_sinks(others: dict[str, Any]) -> list[tuple[str, str]]:
     """Takes the sinks' options out of `others`: names and targets, in the order in which they are written to."""
-    wanted = [("jsonl", others.pop("jsonl")), ("csv", others.pop("csv")), ("annotated", others.pop("save"))]
+    names = {"jsonl": "jsonl", "csv": "csv", "sqlite": "sqlite", "annotated": "save"}
+    wanted = [(name, others.pop(option)) for name, option in names.items()]
     wanted = [(name, target) for name, target in wanted if target is not None]
     for text in others.pop("outside"):
         name, _, target = text.partition("=")
