@@ -64,10 +64,7 @@ def _fitted(path: str, key: str, parameter: click.Parameter, value: Any) -> Any:
         value = [f"{name}={one}" for name, one in value.items()]
     if several and isinstance(value, str | int | float) and not isinstance(value, bool):
         value = [value]
-    plain = (
-        (lambda one: isinstance(one, str | int | float)) if several else (lambda one: not isinstance(one, dict | list))
-    )
-    fits = isinstance(value, list) and all(map(plain, value)) if several else plain(value)
+    fits = isinstance(value, list) and all(map(_is_plain, value)) if several else _is_plain(value)
     is_flag = getattr(parameter, "is_flag", False)
     if not fits or is_flag != isinstance(value, bool):
         kind = "true or false" if is_flag else "a list" if several else "one value"
@@ -75,3 +72,7 @@ def _fitted(path: str, key: str, parameter: click.Parameter, value: Any) -> Any:
     if is_flag:
         return value
     return [str(one) for one in value] if several else str(value)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
