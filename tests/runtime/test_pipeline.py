@@ -153,9 +153,9 @@ def test_failures_are_counted_beyond_those_that_are_kept(model: Model) -> None:
 
 def test_limits_and_stop_end_a_source_that_never_ends(model: Model) -> None:
     assert len(list(Pipeline(model, Listed(frames(2), live=True), max_frames=5))) == 5
-    assert Pipeline(model, Listed(frames(2), live=True), duration=0.05).run().processed >= 1
+    assert Pipeline(model, Listed(frames(2), live=True), duration=0.2).run().processed >= 1
     pipeline = Pipeline(model, Listed(frames(2), live=True))
-    threading.Timer(0.05, pipeline.stop).start()
+    threading.Timer(0.2, pipeline.stop).start()
     assert pipeline.run().processed >= 1
     assert pipeline.stopped
 

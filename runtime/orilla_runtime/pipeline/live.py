@@ -16,6 +16,7 @@ from orilla_runtime.sources.base import Failure, Frame, Source
 
 _FAILURES = 16
 """Failures of one source that may wait, and frames of one that keeps all; a source that has more waits."""
+_BREATH_SECONDS = 0.001
 _CLOSE_SECONDS = 0.25
 _JOIN_SECONDS = 0.15
 
@@ -211,7 +212,11 @@ class LiveFeed:
                 return not self._closed
             else:
                 slot.last = item.index
-                self._dropped += slot.drop_frames()
+                dropped = slot.drop_frames()
+                self._dropped += dropped
+                if dropped:
+                    # A source that never pauses would keep the lock, and the interpreter, from everybody else.
+                    self._changed.wait(_BREATH_SECONDS)
             if self._closed:
                 self._dropped += 1
                 return False
