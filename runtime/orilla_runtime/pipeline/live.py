@@ -204,6 +204,7 @@ class LiveFeed:
 
     def _offer(self, slot: _Slot, item: Frame | Failure) -> bool:
         """Put what the source gave where a worker finds it; False once closed."""
+        dropped = 0
         with self._changed:
             if isinstance(item, Failure):
                 self._changed.wait_for(lambda: self._closed or len(slot.items) < _FAILURES)
@@ -214,12 +215,12 @@ class LiveFeed:
                 slot.last = item.index
                 dropped = slot.drop_frames()
                 self._dropped += dropped
-                if dropped:
-                    # A source that never pauses would keep the lock, and the interpreter, from everybody else.
-                    self._changed.wait(_BREATH_SECONDS)
             if self._closed:
                 self._dropped += 1
                 return False
             slot.items.append(item)
             self._changed.notify_all()
+            if dropped:
+                # A source that never pauses would keep the lock, and the interpreter, from everybody else.
+                self._changed.wait(_BREATH_SECONDS)
             return True
