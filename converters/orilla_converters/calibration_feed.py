@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from orilla_converters.normalization import Normalization
-from orilla_converters.ports import IMAGE, InputPort
+from orilla_converters.ports import IMAGE, InputPort, single
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.errors import ConversionError
 
@@ -52,6 +52,12 @@ def calibration_feeds(samples: Samples, inputs: Sequence[InputPort]) -> Iterator
     ):
         if missing:
             yield _fed(first | {name: np.full_like(first[name], level) for name in missing}, inputs)
+
+
+def core_feeds(samples: Samples, inputs: Sequence[InputPort]) -> tuple[Iterator[Any], int]:
+    """As `calibration_feeds`, each as a Keras core is called with it; and how many samples there are."""
+    feeds = calibration_feeds(samples, inputs)
+    return (single([feed[port.name] for port in inputs]) for feed in feeds), len(samples[inputs[0].name])
 
 
 def calibration_tensors(sample: TensorFile, normalization: Normalization) -> Iterator[Any]:

@@ -243,7 +243,8 @@ def _write(
     tasks = {"reference": Task("reference", "Keras", source | {"tensors": material.judged.tensors.to_json()})}
     for recipe in recipes:
         if recipe.format == "onnx":
-            tasks[f"graph {recipe.batch}"] = Task("onnx-graph", "onnx", source | {"batch": recipe.batch})
+            given = sample if any(one.calibrated for one in recipes) else {}
+            tasks[f"graph {recipe.batch}"] = Task("onnx-graph", "onnx", {**source, **given, "batch": recipe.batch})
         else:
             tasks[recipe.name] = Task(recipe.format, recipe.name, {**source, **sample, "recipe": str(recipe)})
     values = workshop.run_all(tasks)
@@ -251,7 +252,7 @@ def _write(
     for recipe in recipes:
         if recipe.format == "onnx":
             made = values[f"graph {recipe.batch}"]
-            graph = {"graph": made["path"], "ports": made["ports"], "layers": made["layers"]}
+            graph = made | {"graph": made["path"]}
             later[recipe.name] = Task("onnx", recipe.name, {**graph, **sample, "recipe": str(recipe)})
     values |= workshop.run_all(later)
     files = [Path(values[recipe.name]["path"]).read_bytes() for recipe in recipes]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_converters.bias_correction import correct_biases
 from orilla_converters.flat_graph import flattened, kernels, readers
 from orilla_converters.source import KerasSource, open_source
 from orilla_converters.tensor_file import TensorFile
@@ -41,10 +40,10 @@ class Pair:
 
 
 def equalize_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Job: write the model with equalized channels, and corrected biases with `parameters["bias_correction"]`.
+    """Job: write the model with equalized channels.
 
     The value: `path` of a `.keras` file that takes raw pixels and gives probabilities; `pairs`, the names of the layers
-    that were equalized; `change`, by how much the logits moved, relative to their range, before any bias was corrected.
+    that were equalized; `change`, by how much the logits moved, relative to their range.
     `why` stands in place of `path` where there is nothing to equalize.
     """
     import keras
@@ -64,9 +63,7 @@ def equalize_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     if not change <= TOLERANCE:
         raise ConversionError(f"{parameters['model']}: equalizing its layers changes what it computes ({change:.1e}).")
     names = [[pair.first.name, pair.second.name] for pair in pairs]
-    if parameters.get("bias_correction"):
-        correct_biases(flat, pixels)
-    elif not pairs:
+    if not pairs:
         return {"pairs": [], "why": "no two layers have nothing but ReLU between them"}
     path = folder / "equalized.keras"
     _whole(keras, source, flat).save(path)

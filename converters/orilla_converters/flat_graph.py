@@ -17,11 +17,17 @@ from orilla_converters.compat import is_graph, nodes_in_order
 
 def flattened(core: Any) -> Any:
     """A copy of a functional Keras model without nested models and, behind kernels, without batch normalization."""
+    return flattened_with_norms(core)[0]
+
+
+def flattened_with_norms(core: Any) -> tuple[Any, dict[str, str]]:
+    """The same copy, and for each kernel's layer the batch normalization that it took in, by name."""
     import keras
 
     inputs = [keras.Input(batch_shape=port.shape, dtype=port.dtype, name=port.name) for port in core.inputs]
     outputs = _inlined(keras, core, inputs, {})
-    return _Folder(keras, keras.Model(inputs, outputs)).folded()
+    folder = _Folder(keras, keras.Model(inputs, outputs))
+    return folder.folded(), folder.norms
 
 
 def _inlined(keras: Any, model: Any, inputs: list[Any], copies: dict[int, Any]) -> list[Any]:
@@ -64,6 +70,7 @@ class _Folder:
         self._readers = readers(model)
         self._calls = calls(model)
         self._tensors: dict[int, Any] = {}
+        self.norms: dict[str, str] = {}
 
     def folded(self) -> Any:
         """The copy."""
@@ -93,6 +100,7 @@ class _Folder:
         norm = self._norm_behind(given) if _is_linear(self._keras, layer) else None
         if norm is not None:
             kernel, bias = _take_in(layer, kernel, bias, norm.operation)
+            self.norms[layer.name] = norm.operation.name
         config = layer.get_config() | {"use_bias": True, "activation": None}
         copy = layer.__class__.from_config(config)
         result = copy(tensor)

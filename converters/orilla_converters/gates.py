@@ -11,8 +11,10 @@ _LABELLED = {
     "float16": (0.98, 25.0),
     "16x8": (0.93, 15.0),
     "dynamic": (0.90, 10.0),
-    "mixed": (0.90, 10.0),
-    "int8": (0.90, 10.0),
+    # A small net that is unsure changes its mind without losing: a right int8 of MobileNetV1 0.25 agrees on 86 %. With
+    # labels, what is lost counts.
+    "mixed": (0.85, 10.0),
+    "int8": (0.85, 10.0),
 }
 _UNLABELLED = _LABELLED | dict.fromkeys(("int8", "mixed", "dynamic"), (0.93, 10.0))
 

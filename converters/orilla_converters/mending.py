@@ -29,7 +29,7 @@ class Mender:
     def __init__(self, workshop: Workshop, source: Mapping[str, Any], sample: Mapping[str, Any]) -> None:
         self._workshop, self.source, self._sample = workshop, source, sample
         self._graphs: dict[tuple[str, str], dict[str, Any]] = {}
-        self._equalized: dict[bool, dict[str, Any]] = {}
+        self._equalized: dict[str, Any] = {}
         self.tried: dict[str, tuple[str, ...]] = {}
 
     def make(self, source: Mapping[str, Any], recipe: Recipe) -> bytes:
@@ -38,13 +38,12 @@ class Mender:
         value = self._workshop.run(recipe.format, recipe.name, {**parameters, **self._sample, "recipe": str(recipe)})
         return Path(value["path"]).read_bytes()
 
-    def equalize(self, corrected: bool) -> dict[str, Any]:
+    def equalize(self) -> dict[str, Any]:
         """The equalized model, made once for all artifacts."""
-        if corrected not in self._equalized:
-            calibration = self._sample["calibration"]
-            parameters = {**self.source, "calibration": calibration, "bias_correction": corrected}
-            self._equalized[corrected] = self._workshop.run("equalize", "equalization", parameters)
-        return self._equalized[corrected]
+        if not self._equalized:
+            parameters = {**self.source, "calibration": self._sample["calibration"]}
+            self._equalized = self._workshop.run("equalize", "equalization", parameters)
+        return self._equalized
 
     def examine(self, judge: Judge, source: Mapping[str, Any], verdict: Verdict) -> Diagnosis:
         """The diagnosis of an artifact that was made from `source`."""
@@ -54,8 +53,8 @@ class Mender:
     def _graph(self, source: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         key = str(source["model"]), recipe.batch
         if key not in self._graphs:
-            value = self._workshop.run("onnx-graph", "onnx", {**source, "batch": recipe.batch})
-            self._graphs[key] = {"graph": value["path"], **{name: value[name] for name in ("ports", "layers")}}
+            value = self._workshop.run("onnx-graph", "onnx", {**source, **self._sample, "batch": recipe.batch})
+            self._graphs[key] = value | {"graph": value["path"]}
         return self._graphs[key]
 
 

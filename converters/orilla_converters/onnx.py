@@ -38,7 +38,8 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         quantized = folder / "quantized.onnx"
         samples = calibration_samples(parameters, ports.inputs)
         kept = _nodes_in_float(onnx.load(graph).graph, recipe, parameters)
-        _quantize(graph, quantized, samples, ports, kept)
+        corrected = _corrected(graph, parameters.get("corrected"), kept, folder)
+        _quantize(corrected, quantized, samples, ports, kept)
         model = onnx.load(quantized)
         _require_quantized(model.graph, recipe)
     else:
@@ -93,6 +94,23 @@ def _nodes_in_float(graph: Any, recipe: Recipe, parameters: Mapping[str, Any]) -
         return []
     names = {node.name: (node.name, *node.output) for node in graph.node if node.op_type not in _MOVERS}
     return sorted(nodes_of_layers(names, recipe.float_layers, parameters["layers"]))
+
+
+def _corrected(graph: Path, corrected: str | None, kept: Sequence[str], folder: Path) -> Path:
+    """The graph with corrected biases, but for the nodes that stay in float: their weights are not rounded."""
+    import onnx
+
+    if corrected is None or not kept:
+        return Path(corrected or graph)
+    model, plain = onnx.load(corrected), onnx.load(graph)
+    read = {name for node in plain.graph.node if node.name in kept for name in node.input}
+    values = {tensor.name: tensor for tensor in plain.graph.initializer if tensor.name in read}
+    for tensor in model.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(values[tensor.name])
+    path = folder / "corrected.onnx"
+    onnx.save(model, path)
+    return path
 
 
 def _require_quantized(graph: Any, recipe: Recipe) -> None:

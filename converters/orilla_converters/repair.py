@@ -1,12 +1,13 @@
 """What `--repair` does about an artifact that failed: a ladder, each rung measured, the first that passes is taken.
 
-equalized channels → corrected biases → tensors with outliers, and their neighbours, in float → 16x8 → dynamic range →
-float16
+equalized channels → tensors with outliers, and their neighbours, in float → 16x8 → dynamic range → float16
+
+Biases are corrected for the weights' rounding in every int8 artifact, repaired or not (bias_correction.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,12 +31,12 @@ Source = Mapping[str, Any]
 class Hands:
     """What the ladder works with.
 
-    make: the bytes of an artifact from a model (a job's parameters) and a recipe. equalize: the value of that job, with
-    or without bias correction. examine: the diagnosis of an artifact that was made from a model.
+    make: the bytes of an artifact from a model (a job's parameters) and a recipe. equalize: the value of that job.
+    examine: the diagnosis of an artifact that was made from a model.
     """
 
     make: Callable[[Source, Recipe], bytes]
-    equalize: Callable[[bool], dict[str, Any]]
+    equalize: Callable[[], dict[str, Any]]
     examine: Callable[[Source, Verdict], Diagnosis]
     judge: Judge
     source: Source
@@ -88,16 +89,15 @@ def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_R
     """The rungs, best first. Each is answered with its verdict, or with None where there was none."""
     recipe, best, layers = failed.recipe, hands.source, diagnosis.layers
     if recipe.precision in {"int8", "mixed", "16x8", "dynamic"}:
-        for corrected in (False, True):
-            value = _equalized(hands, corrected)
-            if "path" not in value:
-                yield _Rung(f"equalization: {value['why']}", best, None)
-                continue
+        value = _equalized(hands)
+        if "path" in value:
             source = {"model": value["path"], "raw": True, "normalization": None}
-            verdict = yield _Rung(_named(value["pairs"], corrected), source, recipe)
-            if verdict is not None and not corrected:
+            verdict = yield _Rung(f"{len(value['pairs'])} pairs of layers equalized", source, recipe)
+            if verdict is not None:
                 best = source
                 layers = hands.examine(source, verdict).layers or layers
+        else:
+            yield _Rung(f"equalization: {value['why']}", best, None)
     if recipe.precision == "int8" and (recipe.format, "mixed") in MEANINGS and recipe.io != "integer":
         sets = list(outliers(layers)) if layers is not None else []
         for kept in sets:
@@ -112,18 +112,12 @@ def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_R
             yield _Rung(precision, hands.source, replace(recipe, precision=precision, io=io, float_layers=()))
 
 
-def _equalized(hands: Hands, corrected: bool) -> dict[str, Any]:
+def _equalized(hands: Hands) -> dict[str, Any]:
     """That job's value; where the job fails, the next rungs are still there."""
     try:
-        return hands.equalize(corrected)
+        return hands.equalize()
     except ConversionError as error:
         return {"why": error.message}
-
-
-def _named(pairs: Sequence[Sequence[str]], corrected: bool) -> str:
-    words = [f"{len(pairs)} pairs of layers equalized"] if pairs else []
-    words += ["biases corrected"] if corrected else []
-    return ", ".join(words)
 
 
 def _worse(now: str, then: str) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from orilla_converters.calibration_feed import Samples, calibration_feeds, calibration_samples
+from orilla_converters.bias_correction import correct_biases
+from orilla_converters.calibration_feed import Samples, calibration_feeds, calibration_samples, core_feeds
 from orilla_converters.compat import calibrated_only, quantized_but
 from orilla_converters.layer_names import nodes_of_layers
 from orilla_converters.metadata import port_metadata, with_label_file
@@ -39,7 +40,9 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     recipe = parse_recipe(parameters["recipe"])
     ports = source.ports
     if recipe.calibrated:
-        data = _quantized(source, recipe, calibration_samples(parameters, ports.inputs))
+        samples = calibration_samples(parameters, ports.inputs)
+        correct_biases(source.core, *core_feeds(samples, ports.inputs), recipe.float_layers)
+        data = _quantized(source, recipe, samples)
     else:
         data = _float(source, recipe)
     data = finish(

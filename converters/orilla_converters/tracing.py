@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from orilla_converters.bias_correction import correct_biases
+from orilla_converters.calibration_feed import calibration_samples, core_feeds
 from orilla_converters.compat import OPSET, frozen_function, onnx_from_frozen
 from orilla_converters.fused_names import name_fused
 from orilla_converters.kernel_names import name_by_kernels
@@ -24,27 +26,40 @@ INPUT, LOGITS = IMAGE, "logits"
 def graph_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Job: write the clean graph of the core; the value is its path, the model's ports and its layers' names.
 
-    `parameters["batch"]`: `dynamic` leaves the number of pictures open.
+    `parameters["batch"]`: `dynamic` leaves the number of pictures open. With calibration samples there is a second
+    graph, `corrected`, whose biases make up for weights that are rounded to int8.
     """
+    source = open_any(parameters)
+    ports, dynamic = source.ports, parameters.get("batch") == "dynamic"
+    value = {
+        "path": str(_graph(source.core, ports, folder / "core.onnx", dynamic=dynamic)),
+        "ports": ports.to_json(),
+        "layers": sorted({layer.name for layer in source.core._flatten_layers()}),
+    }
+    if {"calibration", "calibrations"} & parameters.keys():
+        feeds = core_feeds(calibration_samples(parameters, ports.inputs), ports.inputs)
+        if correct_biases(source.core, *feeds):
+            value["corrected"] = str(_graph(source.core, ports, folder / "corrected.onnx", dynamic=dynamic))
+    return value
+
+
+def _graph(core: Any, ports: Ports, clean: Path, *, dynamic: bool) -> Path:
+    """Write the core's graph to `clean`."""
     import onnx
     import tensorflow as tf
 
-    source = open_any(parameters)
-    ports = source.ports
-
     def call(*tensors: Any) -> list[Any]:
-        return [tf.identity(one) for one in listed(source.core(single(tensors), training=False))]
+        return [tf.identity(one) for one in listed(core(single(tensors), training=False))]
 
-    batch = None if parameters.get("batch") == "dynamic" else 1
+    batch = None if dynamic else 1
     specs = [tf.TensorSpec((batch, *port.shape), tf.float32, name=port.name) for port in ports.inputs]
     frozen = frozen_function(call, specs)
     inputs = {one.name: port.name for one, port in zip(frozen.inputs, ports.inputs, strict=True)}
     outputs = {one.name: name for one, name in zip(frozen.outputs, logits_of(ports), strict=True)}
-    raw, clean = folder / "raw.onnx", folder / "core.onnx"
+    raw = clean.with_name(f"raw-{clean.name}")
     onnx.save(onnx_from_frozen(frozen, "orilla", inputs, outputs), raw)
-    layers = sorted({layer.name for layer in source.core._flatten_layers()})
-    _clean(raw, clean, source.core, ports)
-    return {"path": str(clean), "ports": ports.to_json(), "layers": layers}
+    _clean(raw, clean, core, ports)
+    return clean
 
 
 def logits_of(ports: Ports) -> list[str]:

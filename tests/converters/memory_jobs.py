@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from orilla_converters.normalization import Normalization
+from orilla_converters.ports import IMAGE, PROBABILITIES, InputPort, OutputPort, Ports
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tracing import INPUT, LOGITS
 
@@ -22,7 +24,10 @@ def job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     shape = TensorFile.from_json(parameters["many"]).shape[1:]
     source: dict[str, Any]
     if parameters["format"] == "onnx":
-        write, source = onnx.write_job, {"graph": graph(folder / "graph.onnx", shape), "layers": []}
+        inputs = InputPort(IMAGE, shape, Normalization(1 / 128, -127 / 128))
+        ports = Ports((inputs,), (OutputPort(PROBABILITIES, (CLASSES,), softmax=True),), labelled=True)
+        source = {"graph": graph(folder / "graph.onnx", shape), "layers": [], "ports": ports.to_json()}
+        write = onnx.write_job
     else:
         write, source = tflite.write_job, {"model": model(folder / "model.keras", shape), "raw": True}
     peaks = []
@@ -30,7 +35,6 @@ def job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         write(
             {
                 **source,
-                "normalization": [1 / 128, -127 / 128] if parameters["format"] == "onnx" else None,
                 "recipe": f"{parameters['format']}:int8",
                 "calibration": parameters[sample],
                 "labels": [str(number) for number in range(CLASSES)],
