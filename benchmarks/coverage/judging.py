@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.coverage.structure import Structure, read_structure
+from orilla_converters.judging import judging_engine
 from orilla_runtime.engines.base import EngineOptions, Session
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.tensors import TensorSpec
 
 CLOSE = 1e-3
@@ -26,9 +26,10 @@ def judge_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
     data = Path(parameters["artifact"]).read_bytes()
     pictures, answers = (dict(np.load(parameters[name])) for name in ("pictures", "answers"))
     structure = read_structure(parameters["format"], data)
-    session = engine_for(parameters["format"]).load(data, EngineOptions(threads=1))
+    session = judging_engine(parameters["format"]).load(data, EngineOptions(threads=1))
+    batch = None if parameters["format"] == "savedmodel" else 1
     try:
-        faults = [*_ports(session, pictures, answers), *_kind(structure, parameters["precision"])]
+        faults = [*_ports(session, batch, pictures, answers), *_kind(structure, parameters["precision"])]
         found = {} if faults else _run(session, pictures)
     finally:
         session.close()
@@ -44,10 +45,10 @@ def judge_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
     }
 
 
-def _ports(session: Session, pictures: Arrays, answers: Arrays) -> list[str]:
-    """Bytes in and real numbers out, by the names and shapes of the model, batch of one."""
-    wanted = {name: ((1, *values.shape[1:]), "uint8") for name, values in pictures.items()}
-    given = {name: ((1, *values.shape[1:]), "float32") for name, values in answers.items()}
+def _ports(session: Session, batch: int | None, pictures: Arrays, answers: Arrays) -> list[str]:
+    """Bytes in and real numbers out, by the names and shapes of the model, batch of one; None: any number."""
+    wanted = {name: ((batch, *values.shape[1:]), "uint8") for name, values in pictures.items()}
+    given = {name: ((batch, *values.shape[1:]), "float32") for name, values in answers.items()}
     return [
         f"it {verb} {', '.join(map(str, specs))}, not {expected}"
         for verb, specs, expected in (("takes", session.inputs, wanted), ("gives", session.outputs, given))

@@ -24,7 +24,9 @@ class Structure:
 
 
 def read_structure(format_: str, data: bytes) -> Structure:
-    """The structure of a file of `tflite` or `onnx`."""
+    """The structure of a file of `tflite` or `onnx`; of a SavedModel, which is float32 throughout, nothing is said."""
+    if format_ == "savedmodel":
+        return Structure({}, {}, ())
     return _tflite(data) if format_ == "tflite" else _onnx(data)
 
 

@@ -195,18 +195,26 @@ def layer_of(function: Any) -> Any:
     return Frozen(name="frozen")
 
 
+def unordered(graph_def: Any) -> Any:
+    """A copy of a frozen graph without the inputs that a node only waits for.
+
+    Nothing in it has a state, and TensorFlow's `prune` would follow them past the inputs that it was given.
+    """
+    copy = type(graph_def)()
+    copy.CopyFrom(graph_def)
+    for node in copy.node:
+        node.input[:] = [name for name in node.input if not name.startswith("^")]
+    return copy
+
+
 def pruned(graph_def: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
     """The part of a frozen graph between these tensors, by name, as a function.
 
-    Its variables are constants: `TFLiteConverter` writes files that give NaN for functions with variables alone. Inputs
-    that a node only waits for are dropped: nothing here has a state, and `prune` would follow them past `inputs`.
+    Its variables are constants: `TFLiteConverter` writes files that give NaN for functions with variables alone.
     """
     import tensorflow as tf
 
-    loose = type(graph_def)()
-    loose.CopyFrom(graph_def)
-    for node in loose.node:
-        node.input[:] = [name for name in node.input if not name.startswith("^")]
+    loose = unordered(graph_def)
     whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(loose, name=""), [])
     element = whole.graph.as_graph_element
     fetched = [element(name) for name in outputs]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orilla_converters.compat import frozen_function, layer_of, pruned, traced_function
+from orilla_converters.compat import frozen_function, layer_of, pruned, traced_function, unordered
 
 _PRODUCTS = ("Mul", "RealDiv")
 _ADDITIONS = ("Add", "AddV2")
@@ -55,8 +55,7 @@ def without_negation(graph_def: Any, kept: set[str]) -> Any:
 
     kept: names of nodes whose values are the graph's outputs.
     """
-    copy = type(graph_def)()
-    copy.CopyFrom(graph_def)
+    copy = unordered(graph_def)
     for node in _negations(copy):
         while _moved_behind_a_product(copy, node, kept):
             pass
@@ -89,7 +88,7 @@ def _readers(graph: Any, name: str) -> list[Any]:
 
 
 def _source(given: str) -> str:
-    return given.lstrip("^").partition(":")[0]
+    return given.partition(":")[0]
 
 
 def _moved_behind_a_product(graph: Any, negation: Any, kept: set[str]) -> bool:

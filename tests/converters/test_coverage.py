@@ -56,7 +56,7 @@ def test_float32_is_close_to_keras(fresh: dict[str, Any]) -> None:
         for column, cell in row.items()
         if column.endswith(":float32") and cell["status"] == "ok"
     ]
-    assert len(errors) == 4
+    assert len(errors) == 6
     assert max(errors) < CLOSE / 10
 
 
@@ -77,8 +77,11 @@ def test_no_cell_is_a_fault(table: dict[str, Any]) -> None:
 
 def test_what_is_to_be_refused_is_refused(table: dict[str, Any]) -> None:
     for name, architecture in ARCHITECTURES.items():
+        # TensorFlow itself has every operator of its own.
+        skipped = "savedmodel" if architecture.refusal == "no operator" else " "
+        cells = [cell for column, cell in table["rows"][name].items() if not column.startswith(skipped)]
         if architecture.refusal:
-            assert {outcome(cell) for cell in table["rows"][name].values()} == {("refused", architecture.refusal)}
+            assert {outcome(cell) for cell in cells} == {("refused", architecture.refusal)}
 
 
 def test_every_refusal_states_its_cause(table: dict[str, Any]) -> None:
