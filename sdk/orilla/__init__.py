@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from orilla.training import train
     from orilla_runtime.model import load
     from orilla_runtime.pipeline import run
+    from orilla_runtime.predictor import Predictor
 
-__all__ = ["OrillaError", "convert", "evaluate", "load", "run", "train"]
+__all__ = ["OrillaError", "Predictor", "convert", "evaluate", "load", "run", "train"]
 
 _HOMES = {
     "train": "orilla.training",
@@ -32,6 +33,7 @@ _HOMES = {
     "evaluate": "orilla.evaluation.evaluate",
     "load": "orilla_runtime.model",
     "run": "orilla_runtime.pipeline",
+    "Predictor": "orilla_runtime.predictor",
 }
 
 
