@@ -1,0 +1,1 @@
+"""How near a run comes to what the machine can do."""
