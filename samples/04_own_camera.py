@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 import orilla
-from orilla_runtime.sources.live import Arrival, LiveSource, Lost, arrival
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
+from orilla_runtime.sources.live import LiveSource
 from orilla_runtime.sources.options import SourceOptions
 
 

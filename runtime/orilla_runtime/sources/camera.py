@@ -15,8 +15,9 @@ import cv2
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.base import Image
 from orilla_runtime.sources.capture_process import CaptureProcess
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
 from orilla_runtime.sources.frames import FramePool
-from orilla_runtime.sources.live import Arrival, LiveSource, Lost, arrival
+from orilla_runtime.sources.live import LiveSource
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.reports import Reports
 

@@ -111,7 +111,7 @@ class _Newest:
 
     def items(self, pause: float) -> Iterator[tuple[Any, str | None, int]]:
         """Arrivals, what is wrong with each, and how many were skipped before it; `reason` then says why no more."""
-        from orilla_runtime.sources.live import Lost
+        from orilla_runtime.sources.connection import Lost
 
         try:
             self._connection.open()
@@ -133,7 +133,7 @@ class _Newest:
                 time.sleep(pause)
 
     def _read(self) -> None:
-        from orilla_runtime.sources.live import Lost
+        from orilla_runtime.sources.connection import Lost
 
         reason: str | None = None
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orilla_runtime.sources.address import parse_address
-from orilla_runtime.sources.live import Connection
+from orilla_runtime.sources.connection import Connection
 from orilla_runtime.sources.options import SourceOptions
 
 

@@ -24,8 +24,8 @@ import numpy as np
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.base import Image
 from orilla_runtime.sources.capture_child import DAMAGED, ENDED, HEADER, LOST, SLOTS
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
 from orilla_runtime.sources.frames import FramePool
-from orilla_runtime.sources.live import Arrival, Lost, arrival
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.reports import Reports
 from orilla_runtime.text import printable

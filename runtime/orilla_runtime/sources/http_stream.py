@@ -20,7 +20,7 @@ from urllib.request import (
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.address import Address, parse_address
 from orilla_runtime.sources.base import Image
-from orilla_runtime.sources.live import Arrival, Lost, arrival
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
 from orilla_runtime.sources.multipart import MultipartReader, TooLarge
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.picture import decode_picture

@@ -12,15 +12,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import cv2
 
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.address import masked
-from orilla_runtime.sources.base import Failure, Frame, Image
+from orilla_runtime.sources.base import Failure, Frame
+from orilla_runtime.sources.connection import Arrival, Connection, Lost
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.picture_watch import PictureWatch
 from orilla_runtime.sources.reports import Reports, more
@@ -33,51 +31,6 @@ _FIRST_RETRIES = 2  # Three attempts before the first picture: a wrong address i
 _LONGEST_PAUSE = 30.0
 _SETTLED_PAUSES = 10  # A connection that lived so long was one; a shorter one counts as a failed attempt.
 _MOST_FAILURES = 100  # That wait to be taken; a minute brings a handful.
-
-
-class Lost(Exception):  # noqa: N818 - it is caught where the source's name is known
-    """A connection that failed or ended; carries the rest of a sentence that begins with the source's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A picture that has arrived. `decode` gives it as uint8 BGR HxWx3, and raises SourceError where it is damaged.
-
-    captured_ns, captured_at: when it was there. spent_ns: what reading it has cost already. skipped: pictures before it
-    that arrived and could not be kept.
-    """
-
-    decode: Callable[[], Image]
-    captured_ns: int
-    captured_at: datetime
-    spent_ns: int = 0
-    skipped: int = 0
-
-
-def arrival(decode: Callable[[], Image], *, spent_ns: int = 0, skipped: int = 0, age_ns: int = 0) -> Arrival:
-    """An arrival at this moment, or `age_ns` ago."""
-    captured_at = datetime.now(UTC) - timedelta(microseconds=age_ns / 1000)
-    return Arrival(decode, time.monotonic_ns() - age_ns, captured_at, spent_ns, skipped)
-
-
-class Connection(Protocol):
-    """One attempt to get pictures. `open`, `read` and `close` are called by one thread and may block."""
-
-    def open(self) -> None:
-        """Connect. Raises Lost."""
-        ...
-
-    def read(self) -> Arrival | None:
-        """Wait for the next picture; None when there is none by right (the end of a pipe). Raises Lost."""
-        ...
-
-    def abort(self) -> None:
-        """From any thread, at any time: make `open` and `read` end with Lost, where that is possible."""
-        ...
-
-    def close(self) -> None:
-        """Release everything. May be called twice, and without `open`."""
-        ...
 
 
 class LiveSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 QUIET_SECONDS = 60.0
 """How long the same trouble is not told again."""
@@ -14,20 +15,20 @@ _MOST_TEXTS = 32  # A server chooses some of the words; it must not fill the log
 class Reports:
     """Lets each text through once a minute, whatever its digits, and counts the others; not thread-safe."""
 
-    def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
-        self._quiet_seconds = quiet_seconds
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._said: dict[str, float] = {}
         self._unsaid: dict[str, int] = {}
 
     def due(self, text: str) -> int | None:
         """None: do not tell this one. Otherwise how often it was not told before."""
-        now = time.monotonic()
+        now = self._clock()
         key = re.sub(r"[0-9]+", "0", text)
-        if now - self._said.get(key, -self._quiet_seconds) < self._quiet_seconds:
+        if now - self._said.get(key, -QUIET_SECONDS) < QUIET_SECONDS:
             self._unsaid[key] = self._unsaid.get(key, 0) + 1
             return None
         if key not in self._said and len(self._said) >= _MOST_TEXTS:
-            self._said = {key: said for key, said in self._said.items() if now - said < self._quiet_seconds}
+            self._said = {key: said for key, said in self._said.items() if now - said < QUIET_SECONDS}
             self._unsaid = {key: count for key, count in self._unsaid.items() if key in self._said}
             if len(self._said) >= _MOST_TEXTS:
                 return None

@@ -10,8 +10,8 @@ import cv2
 
 from orilla_runtime.sources.address import Address
 from orilla_runtime.sources.base import Image
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
 from orilla_runtime.sources.frames import FramePool
-from orilla_runtime.sources.live import Arrival, Lost, arrival
 from orilla_runtime.sources.options import SourceOptions
 
 _MISSES = 5  # Reads in a row that may fail before the stream counts as ended: one packet may be damaged.

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from orilla_runtime.errors import UsageError
 from orilla_runtime.sources.base import Image
-from orilla_runtime.sources.live import Arrival, LiveSource, Lost, arrival
+from orilla_runtime.sources.connection import Arrival, Lost, arrival
+from orilla_runtime.sources.live import LiveSource
 from orilla_runtime.sources.multipart import JpegReader, TooLarge
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.picture import decode_picture

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from orilla_runtime.sources.address import parse_address
+from orilla_runtime.sources.connection import Lost
 from orilla_runtime.sources.http_stream import HttpConnection
-from orilla_runtime.sources.live import Lost
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.pattern import read_pattern
 from tests.runtime.sources.servers.credentials import PASSWORD, USER
