@@ -26,7 +26,7 @@ ONNX:
 6 names that change                      test_conversion, the same bytes each time
 7 transposes around HardSwish            `hard_swish`
 8 BatchNormalization left unfolded       test_source, hard graphs
-9 order of several outputs               test_several
+9 order of several outputs               test_raw
 10 bilinear upsampling at open sizes     `open_upsampled`; at a fixed size `upsampled`
 11 dilation at open sizes                `open_dilated`; at a fixed size `dilated`
 12, 13 options of tf2onnx                `optimizers` and `large_model` are not given: every conversion is without them
