@@ -62,6 +62,19 @@ def test_bytes_in_and_probabilities_out(path: str, bundle: Bundle) -> None:
         session.close()
 
 
+@pytest.mark.parametrize("format_", ["onnx"])
+def test_int8_gives_logits_in_float(format_: str, bundle: Bundle) -> None:
+    """In 256 steps the differences of two logits would be at most 511 numbers, and the best of many classes ties."""
+    session = engine_for(format_).load(bundle.read(f"artifacts/int8.{format_}"), EngineOptions())
+    try:
+        pictures = np.random.default_rng(0).integers(0, 256, (200, 1, 16, 16, 3), dtype=np.uint8)
+        logits = np.log(np.concatenate([session.run(picture)[0].copy() for picture in pictures]).astype(np.float64))
+    finally:
+        session.close()
+    differences = (logits - logits[:, :1])[:, 1:]
+    assert np.unique(np.round(differences, 4)).size > 800
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_parity_with_keras(path: str, bundle: Bundle) -> None:
     artifact = bundle.artifact(path)
