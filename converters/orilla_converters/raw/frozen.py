@@ -65,7 +65,8 @@ def opened_graph(model: Traceable, parameters: Mapping[str, Any], path: Path) ->
         )
 
     scales = tuple(None if front is None else Normalization(front.scale, front.offset) for front in fronts)
-    return assembled(Opened(between(starts, ends), cut, tuple(inputs), scales, tuple(outputs)), parameters, path)
+    whole = between(starts, ends)
+    return assembled(Opened(whole, cut, tuple(inputs), scales, tuple(outputs), rescales=False), parameters, path)
 
 
 def _sides(tensor: Any) -> list[int | None]:

@@ -47,7 +47,7 @@ def opened_layers(model: Any, parameters: Mapping[str, Any], path: Path) -> RawS
         return keras.Model(single(starts), single(ends))
 
     scales = tuple(front and front[0] for front in fronts)
-    return assembled(Opened(whole, cut, tuple(inputs), scales, tuple(outputs)), parameters, path)
+    return assembled(Opened(whole, cut, tuple(inputs), scales, tuple(outputs), rescales=True), parameters, path)
 
 
 def _names(keras: Any, model: Any) -> tuple[list[str], list[str]]:

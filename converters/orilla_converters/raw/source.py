@@ -32,9 +32,10 @@ class RawSource:
 class Opened:
     """A model of layers or of operators, before its normalizations are settled.
 
-    whole: as `RawSource.model`, but for what the user says of its pixels. fronts: the scale and offset that the model
-    itself begins with, for each input; None where there is none. cut: the core, without the softmaxes; for an input
-    where it is given True, the core begins behind the front. It raises ValueError where that is impossible.
+    whole: as `RawSource.model`, but for what the user says of its pixels. cut: the core, without the softmaxes; for an
+    input where it is given True, the core begins behind the front; it raises ValueError where that is impossible.
+    fronts: the scale and offset that the model itself begins with, for each input; None where there is none. rescales:
+    whether these are plainly its normalization, a layer of that name, and no arithmetic on what came normalized.
     """
 
     whole: Any
@@ -42,6 +43,7 @@ class Opened:
     inputs: tuple[InputPort, ...]
     fronts: tuple[Normalization | None, ...]
     outputs: tuple[OutputPort, ...]
+    rescales: bool
 
 
 def assembled(opened: Opened, parameters: Mapping[str, Any], path: Path) -> RawSource:
@@ -83,8 +85,11 @@ def _said(opened: Opened, parameters: Mapping[str, Any], path: Path) -> list[Nor
     """What is to be done to the pixels of each picture before the model takes them; None: no picture."""
     given = parameters.get("normalization")
     pictures = [is_picture(port.shape) for port in opened.inputs]
-    silent = [seen and front is None for seen, front in zip(pictures, opened.fronts, strict=True)]
-    if given is not None and not any(silent):
+    silent = [
+        seen and not (opened.rescales and front is not None)
+        for seen, front in zip(pictures, opened.fronts, strict=True)
+    ]
+    if given is not None and not any(silent) and Normalization(*given) != IDENTITY:
         what = "rescales every picture itself" if any(pictures) else "takes no picture"
         raise UsageError(f"{path} {what}.", "Leave out --scale and --offset.")
     if any(silent) and given is None and not parameters.get("raw"):

@@ -9,6 +9,7 @@ import click
 from orilla.cli.console import print_json
 from orilla.cli.conversion_display import conversion_display
 from orilla.cli.conversion_table import conversion_as_json, print_conversion
+from orilla.cli.raw_display import print_raw
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -74,6 +75,11 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     "--fit", type=click.Choice(["stretch", "crop", "letterbox"]), help="Models without a card: how a picture fits."
 )
 @click.option("--crop-fraction", type=float, help="Models without a card: share of the centre that --fit crop takes.")
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "raw"]),
+    help="raw: outputs that are no scores of classes. By default what the model looks like.",
+)
 @click.option("--unsafe", is_flag=True, help="Run the code that the model's file holds (Lambda layers).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which pictures calibrate and judge.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Conversions side by side.")
@@ -82,7 +88,8 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
     """Convert MODEL and prove every artifact against Keras.
 
-    MODEL is a .keras or .h5 file, the folder of a SavedModel, or efficientnet_lite0.
+    MODEL is a .keras or .h5 file, the folder of a SavedModel, or efficientnet_lite0. One that is no classifier of one
+    picture becomes a raw bundle; where it takes more than one picture, --data is an .npz file with an array an input.
 
     Where an artifact is worse than its gate allows, the command says which, by how much and in which layer it goes
     wrong, exits 3 and writes no bundle; every layer's figures lie beside it in NAME.diagnosis.json.
@@ -91,7 +98,9 @@ def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
 
     with conversion_display(quiet) as progress:
         result = convert(model, progress=progress, **options)
-    if as_json:
+    if result.raw:
+        print_raw(result, as_json=as_json)
+    elif as_json:
         print_json(conversion_as_json(result))
     else:
         print_conversion(result)
