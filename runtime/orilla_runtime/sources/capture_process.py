@@ -206,6 +206,7 @@ _MEANINGS = (
     ("404 ", "answers 404 Not Found"),
     ("Connection refused", "refuses the connection"),
     ("Failed to resolve hostname", "is not known by that name"),
+    ("certificate verify failed", "has a certificate that is not trusted"),
     ("No route to host", "cannot be reached: no route to host"),
     ("timed out", "does not answer in time"),
 )

@@ -20,8 +20,8 @@ _MISSES = 5  # Reads in a row that may fail before the stream counts as ended: o
 class RtspConnection:
     """One RTSP stream; implements `Connection`.
 
-    Over TCP, so that no packet is lost on the way, and with FFmpeg's own queues off. `open` sets a variable of this
-    process's environment, where OpenCV looks for FFmpeg's options.
+    Over TCP, so that no packet is lost on the way, and with FFmpeg's own queues off. `open` sets variables of this
+    process's environment, where OpenCV looks for FFmpeg's options and OpenSSL for its certificates.
     """
 
     def __init__(self, address: Address, options: SourceOptions) -> None:
@@ -36,6 +36,7 @@ class RtspConnection:
         settings = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
         if self._address.scheme == "rtsps" and not self._options.insecure:
             settings += "|tls_verify;1"
+            _trust_what_python_trusts()
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = settings
         milliseconds = int(min(self._options.timeout_seconds * 1000, 2**31 - 1))
         self._capture = cv2.VideoCapture(
@@ -76,6 +77,16 @@ class RtspConnection:
         """Release the stream."""
         if self._capture is not None:
             self._capture.release()
+
+
+def _trust_what_python_trusts() -> None:
+    """The OpenSSL inside OpenCV was built elsewhere, and looks for certificates where this system may have none."""
+    import ssl
+
+    places = ssl.get_default_verify_paths()
+    for name, place in (("SSL_CERT_FILE", places.cafile), ("SSL_CERT_DIR", places.capath)):
+        if place:
+            os.environ.setdefault(name, place)
 
 
 def _same(image: Image) -> Image:

@@ -224,3 +224,20 @@ def test_a_plug_in_is_loaded_by_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     assert [type(item) for item in source] == [Frame]
     with pytest.raises(SourceError, match="'broken'"):
         open_source("broken:1")
+
+
+def test_an_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINE_CAMERA", "rtsp://me:hunter2@cam/x")
+    assert open_source("env:LINE_CAMERA").name == "rtsp://***@cam/x"
+    monkeypatch.setenv("LINE_CAMERA", str(_write(tmp_path / "a.png")))
+    assert [type(item) for item in open_source("env:LINE_CAMERA")] == [Frame]
+    for value in ("", "env:LINE_CAMERA"):
+        monkeypatch.setenv("LINE_CAMERA", value)
+        with pytest.raises(SourceError, match="LINE_CAMERA holds no source"):
+            open_source("env:LINE_CAMERA")
+
+
+def test_options_that_cannot_be() -> None:
+    for wrong in ({"retries": -1}, {"pixel_format": "MJPEG"}, {"retry_seconds": 0}, {"frozen_seconds": -1.0}):
+        with pytest.raises(UsageError):
+            SourceOptions(**wrong)
