@@ -9,6 +9,7 @@ from typing import Any
 SMALLEST = 64
 """Constants of fewer elements (biases, shapes, scales) say nothing of the precision."""
 _PAIRS = ("QuantizeLinear", "DequantizeLinear")
+_HEADS = ("Gemm", "MatMul", "Conv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,18 @@ def _onnx(data: bytes) -> Structure:
 
 
 def _between(node: Any, makers: dict[str, str], constants: set[str], readers: dict[str, list[str]]) -> bool:
-    """True where an engine can compute the node in integers: quantized before and behind, or bytes all along."""
+    """True where an engine can compute the node in integers: quantized before and behind, or bytes all along.
+
+    The last operator gives its sums in float, straight to the softmax.
+    """
     fed = [name for name in node.input if name and name not in constants]
+    behind = {reader for name in node.output for reader in readers.get(name, ())}
+    if behind == {"Softmax"} and node.op_type in {"Transpose", "Reshape"}:
+        return True
     if fed and all(makers.get(name) in {None, "Transpose", "Reshape"} for name in fed):
         return node.op_type in {"Transpose", "Reshape"}
     if any(makers.get(name) != "DequantizeLinear" for name in fed):
         return False
+    if node.op_type in _HEADS and behind in ({"Softmax"}, {"Reshape"}):
+        return True
     return all(set(readers.get(name, ())) == {"QuantizeLinear"} for name in node.output)

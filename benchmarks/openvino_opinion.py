@@ -1,0 +1,13 @@
+"""Runs where nothing of Orilla is: `python openvino_opinion.py MODEL PICTURES.npy OUT.npy`.
+
+PICTURES: uint8 [n, height, width, 3]; OUT: float32 [n, classes].
+"""
+
+import sys
+
+import numpy as np
+import openvino
+
+model, pictures, out = sys.argv[1:]
+compiled = openvino.compile_model(model, "CPU")
+np.save(out, np.concatenate([compiled(picture[np.newaxis])[0] for picture in np.load(pictures)]).astype(np.float32))
