@@ -16,7 +16,6 @@ from orilla_converters.calibration_feed import EXTREMES, Samples, calibration_fe
 from orilla_converters.layer_names import nodes_of_layers
 from orilla_converters.metadata import port_properties
 from orilla_converters.normalization import IDENTITY
-from orilla_converters.onnx_logits import unrounded
 from orilla_converters.onnx_names import make_stable
 from orilla_converters.ports import InputPort, Ports
 from orilla_converters.recipe import Recipe, parse_recipe
@@ -260,8 +259,7 @@ def _append_ends(graph: Any, ports: Ports) -> None:
     for entry, port, logits in zip(graph.output, ports.outputs, logits_of(ports), strict=True):
         entry.name = port.name
         if port.softmax:
-            fine = unrounded(graph, logits)
-            graph.node.append(helper.make_node("Softmax", [fine], [port.name], name=port.name, axis=-1))
+            graph.node.append(helper.make_node("Softmax", [logits], [port.name], name=port.name, axis=-1))
             continue
         _rename_reads(graph, logits, port.name)
         for node in graph.node:
