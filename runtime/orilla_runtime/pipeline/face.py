@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
 from types import TracebackType
 
-from orilla_runtime.errors import OrillaError
 from orilla_runtime.pipeline.delivery import SinkReport
 from orilla_runtime.pipeline.plan import Decode, Limits, PictureModel, Transform, plan
 from orilla_runtime.pipeline.reduction import Reduced
 from orilla_runtime.pipeline.state import Run
 from orilla_runtime.sinks.base import Counts, Record, Sink
 from orilla_runtime.sources.base import Failure, Source
-from orilla_runtime.text import printable
-
-_log = logging.getLogger("orilla_runtime.pipeline")
 
 
 class Pipeline:
@@ -146,10 +141,6 @@ def _records(run: Run) -> Generator[Record, None, None]:  # a generator: closing
         run.end()
         raise
     except BaseException:
-        # The first error is the one to tell; what fails while everything is closed behind it is logged.
-        try:
-            run.end()
-        except OrillaError as error:
-            _log.warning("%s", printable(error.message))
+        run.end_quietly()
         raise
     run.end()

@@ -18,8 +18,12 @@ def close_sources(sources: Sequence[Source], seconds: float) -> None:
     # Cameras at once, so that none waits for another; of files there may be thousands, and they close at once.
     groups = [[source] for source in sources] if any(source.live for source in sources) else [list(sources)]
     threads = [threading.Thread(target=_close, args=(group,), name="orilla closer", daemon=True) for group in groups]
-    for thread in threads:
-        thread.start()
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError:  # The interpreter is ending and starts no thread any more.
+        _close(list(sources))
+        return
     join_all(threads, seconds)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from orilla_runtime.errors import SinkError
+from orilla_runtime.errors import OrillaError, SinkError
 from orilla_runtime.pipeline.delivery import Delivery, Inline, raise_first
 from orilla_runtime.pipeline.files import FileFeed
 from orilla_runtime.pipeline.jobs import Feed, Job, Verdict
@@ -76,6 +77,9 @@ class Run:
 
     def start(self) -> None:
         """Begin to read and to work."""
+        # A program may end without closing its run. Threads that are inside native code when the interpreter goes
+        # away take the process down with them, and the sinks would not be finished.
+        atexit.register(self.end_quietly)
         if self.limits.duration is not None:
             self._deadline = time.monotonic() + self.limits.duration
         self.feed.start()
@@ -114,12 +118,20 @@ class Run:
         if self._is_ended:
             return
         self._is_ended = True
+        atexit.unregister(self.end_quietly)
         self.feed.close()
         self.workers.join(1.0)
         self._final = self.counts
         with self.resources:
             errors: list[SinkError] = self.delivery.finish(self._final)
         raise_first(errors)
+
+    def end_quietly(self) -> None:
+        """The same behind another error, which is the one to tell: what fails now is logged."""
+        try:
+            self.end()
+        except OrillaError as error:
+            _log.warning("%s", printable(error.message))
 
     def _is_over(self) -> bool:
         taken = self._processed + self._failed

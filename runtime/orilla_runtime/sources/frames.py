@@ -10,7 +10,9 @@ import numpy as np
 
 from orilla_runtime.sources.base import Image
 
-_KEPT = 16
+_KEPT = 64
+_KEPT_BYTES = 128 * 1024 * 1024
+"""A pool keeps no more buffers than it once lent at a time, and no more than these; of the largest frames, four."""
 _FREE = 2
 """What `sys.getrefcount` says of a buffer that only the pool's list and the function's argument refer to."""
 
@@ -57,5 +59,5 @@ class FramePool:
     def _keep(self, buffer: Image) -> None:
         if self._buffers and self._buffers[0].shape != buffer.shape:
             self._buffers.clear()
-        if len(self._buffers) < self._kept:
+        if len(self._buffers) < min(self._kept, max(4, _KEPT_BYTES // max(1, buffer.nbytes))):
             self._buffers.append(buffer)
