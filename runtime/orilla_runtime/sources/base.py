@@ -13,8 +13,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_runtime.sources.address import masked
-
 Image = NDArray[np.uint8]
 """A picture: uint8, BGR, height x width x 3, contiguous."""
 
@@ -54,7 +52,9 @@ class Failure:
     kind: str = "unreadable"
 
     def __post_init__(self) -> None:
-        # Here, so that no source can forget it.
+        # Here, so that no source can forget it; imported here, since a program that meets no failure starts sooner.
+        from orilla_runtime.sources.address import masked
+
         object.__setattr__(self, "source", masked(self.source))
         object.__setattr__(self, "error", masked(self.error))
 

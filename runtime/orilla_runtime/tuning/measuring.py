@@ -129,7 +129,7 @@ def _pairs(models: Sequence[Runnable]) -> Iterator[tuple[Runnable, Engine]]:
 def _open(model: Runnable, engine: Engine, options: EngineOptions) -> _Runner:
     session = engine.load(model.read(), options)
     try:
-        tensors = tuple(map(_drawn, session.inputs))
+        tensors = tuple(map(drawn, session.inputs))
         runner = _Runner(model.sha256(), engine.name, options.threads or 1, session, tensors)
         runner.warm_up()
     except BaseException:
@@ -138,7 +138,7 @@ def _open(model: Runnable, engine: Engine, options: EngineOptions) -> _Runner:
     return runner
 
 
-def _drawn(spec: TensorSpec) -> NDArray[Any]:
+def drawn(spec: TensorSpec) -> NDArray[Any]:
     """Noise for one input. Raises ModelError where the file leaves more than the batch open."""
     if spec.dtype == "string" or None in spec.shape[1:]:
         raise ModelError(f"The input {spec} has no size to measure with.")
