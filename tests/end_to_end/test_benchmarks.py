@@ -31,3 +31,15 @@ def test_imagenet() -> None:
         assert float32["top1"] >= 0.84
         assert abs(float32["top1"] - document["keras_top1"]) <= 0.005
         assert int8["top1"] >= document["keras_top1"] - 0.02
+
+
+def test_downscaling() -> None:
+    document = json.loads((REPOSITORY / "benchmarks" / "results" / "downscaling.json").read_text())
+    errors = {row["way"]: row["errors"] for row in document["ways"]}
+    for pattern, error in errors["Orilla: rows of groups"].items():
+        assert error <= 3
+        assert error <= errors["INTER_LINEAR"][pattern] / 4
+    for row in document["agreement"]:
+        assert row["own"] >= row["linear"]
+        if row["net"].startswith("EfficientNet-Lite0"):
+            assert row["own"] >= 0.99
