@@ -78,7 +78,8 @@ def command(
     Without --jsonl -, --csv - or --json, standard output gets one line a picture, or one at each change of the best
     class of a video or camera: name, label and score, with tabs between; of a model that is no classifier, what its
     outputs are, whose values --jsonl holds. Pictures that cannot be read are reported,
-    the run goes on, and the exit code is 1. Ctrl-C ends a run in good order: of a camera with 0, of files with 1.
+    the run goes on, and the exit code is 1; of cameras only where all were given up. Ctrl-C ends a run in good order:
+    of cameras with 0, of files with 1.
     """
     from orilla.cli.result_lines import ResultLines
     from orilla.cli.run_summary import Summary
@@ -119,7 +120,8 @@ def command(
         no_bar = quiet or (sys.stdout.isatty() and not as_json)
         with stopped_by_signals(pipeline.stop) as interrupted:
             _consume(pipeline, summary, None if no_bar else _total(opened, max_frames), no_bar)
-    return _conclude(pipeline, summary, interrupted(), quiet=quiet, as_json=as_json)
+    limited = max_frames is not None or duration is not None
+    return _conclude(pipeline, summary, interrupted(), limited, quiet=quiet, as_json=as_json)
 
 
 def _consume(pipeline: Pipeline, summary: Summary, total: int | None, no_bar: bool) -> None:
@@ -130,7 +132,9 @@ def _consume(pipeline: Pipeline, summary: Summary, total: int | None, no_bar: bo
             progress(counts.processed + counts.failed, total)
 
 
-def _conclude(pipeline: Pipeline, summary: Summary, interrupted: bool, *, quiet: bool, as_json: bool) -> int:
+def _conclude(
+    pipeline: Pipeline, summary: Summary, interrupted: bool, limited: bool, *, quiet: bool, as_json: bool
+) -> int:
     counts = pipeline.counts
     if as_json:
         print_json(summary.as_object())
@@ -138,11 +142,17 @@ def _conclude(pipeline: Pipeline, summary: Summary, interrupted: bool, *, quiet:
         say(summary.line())
         if line := reduced_line(pipeline.reduced):
             say(line)
+    if pipeline.live:
+        if counts.failed:
+            say(f"{counts.failed} times a camera was lost, or something was wrong with its pictures.")
+        # A camera that came back is no failed run; one that ended it is.
+        as_wished = counts.processed and (interrupted or limited or pipeline.stopped)
+        return 1 if counts.failed and not as_wished else 0
     if counts.failed:
         say(f"{counts.failed} of {counts.failed + counts.processed} pictures could not be read.")
-    if interrupted and not pipeline.live:
+    if interrupted:
         say("interrupted before the end.")
-    return 1 if counts.failed or (interrupted and not pipeline.live) else 0
+    return 1 if counts.failed or interrupted else 0
 
 
 def _is_long(sources: list[Source], max_frames: int | None, duration: float | None) -> bool:

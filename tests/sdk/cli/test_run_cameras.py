@@ -114,6 +114,7 @@ def test_a_run_outlives_every_fault_and_tells_no_password(
     arguments = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children]
     assert len(arguments) == 2
     summary = run.end()
+    assert run.process.returncode == 0
     lines, log = run.lines(), run.log.read_text()
 
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
