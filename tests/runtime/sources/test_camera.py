@@ -16,8 +16,11 @@ import pytest
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.base import Failure, Frame
 from orilla_runtime.sources.camera import camera_source, is_camera
+from orilla_runtime.sources.capture_process import CaptureProcess
+from orilla_runtime.sources.connection import Lost
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.registry import open_source
+from orilla_runtime.sources.reports import Reports
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +247,14 @@ def test_a_path_of_digits_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for spec in (Path("7"), "./7"):
         (item,) = open_source(spec)
         assert isinstance(item, Frame)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device files of Linux")
+def test_the_reading_process_says_that_a_camera_is_gone() -> None:
+    """It was there when the run began, and is looked up at each attempt."""
+    connection = CaptureProcess("camera", "/dev/video97", SourceOptions(), name="front", hide=str, notes=Reports())
+    connection.open()
+    with pytest.raises(Lost, match="is not there"):
+        connection.read()
+    connection.close()
+    connection.close()
