@@ -79,7 +79,8 @@ def read_file(path: str | Path) -> bytes:
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise SourceError(f"{path} is {kind}, not a picture file.")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            # No more than there is: the buffer is made as large as what is asked for. Some file systems say 0.
+            data = file.read(min(status.st_size or MAX_BYTES, MAX_BYTES) + 1)
     except FileNotFoundError as error:
         raise SourceError(f"{path}: no such file.") from error
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL in the name
