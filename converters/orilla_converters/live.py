@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orilla_converters.structure import is_shape, leaf_names, plain_names
+from orilla_converters.traceable import built_shapes, map_shapes
 from orilla_runtime.errors import ConversionError, UsageError
 
 
@@ -55,15 +57,34 @@ def _export(model: Any, path: Path) -> None:
     import keras
     import tensorflow as tf
 
-    inputs = list(getattr(model, "inputs", None) or ())
-    shape = inputs[0].shape if len(inputs) == 1 else (model.get_build_config() or {}).get("input_shape")
-    if len(inputs) > 1 or not isinstance(shape, list | tuple) or isinstance(shape[0], list | tuple):
+    shapes, names = _taken(keras, model)
+    if shapes is None:
         raise ConversionError(
-            f"The model {model.name!r} holds code of its own and does not have one input with a known shape.",
-            "Call it once with one picture, or build it of Keras' own layers.",
+            f"The model {model.name!r} holds code of its own and does not say what it takes.",
+            "Call it once with one sample, or build it of Keras' own layers.",
         )
+    left = iter(names)
+    specs = map_shapes(shapes, lambda shape: tf.TensorSpec((None, *shape[1:]), tf.float32, name=next(left)))
     archive = keras.export.ExportArchive()
     archive.track(model)
-    signature = [tf.TensorSpec((None, *shape[1:]), tf.float32, name="image")]
-    archive.add_endpoint("serve", lambda image: model(image, training=False), input_signature=signature)
+    archive.add_endpoint("serve", lambda given: model(given, training=False), input_signature=[specs])
     archive.write_out(str(path), verbose=False)
+
+
+def _taken(keras: Any, model: Any) -> tuple[Any, list[str]]:
+    """The shapes of what the model's call takes, in its structure with dicts in order, and their names."""
+    if getattr(model, "inputs", None) and not isinstance(model, keras.Sequential):
+        shapes = _sorted(keras.tree.map_structure(lambda tensor: tuple(tensor.shape), model.input))
+        names = leaf_names(model.input, lambda tensor, _place: tensor.name)
+    else:
+        alone = getattr(model, "inputs", None)
+        shapes = _sorted(tuple(alone[0].shape) if alone else built_shapes(model))
+        names = [] if shapes is None else leaf_names(shapes, lambda _shape, place: f"input_{place}")
+    return shapes, ["image"] if is_shape(shapes) else plain_names(names)
+
+
+def _sorted(shapes: Any) -> Any:
+    """Dicts in the order of their keys, in which Keras names their leaves."""
+    if isinstance(shapes, dict):
+        return {key: _sorted(shapes[key]) for key in sorted(shapes)}
+    return shapes if shapes is None or is_shape(shapes) else [_sorted(one) for one in shapes]
