@@ -47,6 +47,7 @@ def _tflite(data: bytes) -> Structure:
             held = model.Buffers(tensor.Buffer()).DataLength()
             if held >= SMALLEST and tensor.ShapeLength() >= 2:
                 weights[types[tensor.Type()]] += held
+        makers: dict[int, Any] = {}
         for place in range(graph.OperatorsLength()):
             operator = graph.Operators(place)
             code = model.OperatorCodes(operator.OpcodeIndex())
@@ -54,9 +55,27 @@ def _tflite(data: bytes) -> Structure:
             if name in {"CUSTOM", "READ_VARIABLE", "VAR_HANDLE"}:
                 foreign.append(name)
             made = {types[graph.Tensors(operator.Outputs(at)).Type()] for at in range(operator.OutputsLength())}
-            if "float32" in made and name != "DEQUANTIZE":
+            if "float32" in made and name != "DEQUANTIZE" and not _stored_in_int8(graph, operator, makers):
                 in_float[name] += 1
+            makers |= {operator.Outputs(at): (name, operator) for at in range(operator.OutputsLength())}
     return Structure(dict(sorted(in_float.items())), dict(weights), tuple(foreign))
+
+
+def _stored_in_int8(graph: Any, operator: Any, makers: dict[int, Any]) -> bool:
+    """The last operator, quantized weights and inputs and sums in float, and the RESHAPE between it and the softmax."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    def maker(place: int) -> tuple[str, Any]:
+        return makers.get(operator.Inputs(place), ("", None)) if operator.InputsLength() > place else ("", None)
+
+    name, before = maker(0)
+    if name in {"FULLY_CONNECTED", "CONV_2D"} and operator.InputsLength() == 2:
+        return _stored_in_int8(graph, before, makers)
+    _, weights = maker(1)
+    if name != "DEQUANTIZE" or weights is None or maker(1)[0] != "DEQUANTIZE":
+        return False
+    taken = (before.Inputs(0), weights.Inputs(0))
+    return all(graph.Tensors(index).Type() == schema.TensorType.INT8 for index in taken)
 
 
 def _onnx(data: bytes) -> Structure:

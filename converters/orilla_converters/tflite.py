@@ -26,6 +26,7 @@ from orilla_converters.recipe import Recipe, parse_recipe
 from orilla_converters.source import KerasSource
 from orilla_converters.tflite_check import require_kind
 from orilla_converters.tflite_file import finish, nodes
+from orilla_converters.tflite_head import with_float_logits
 from orilla_runtime.engines.base import EngineOptions
 from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import ConversionError
@@ -53,6 +54,8 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         bytes_as=_left_to_finish(ports, recipe),
     )
     require_kind(data, recipe)
+    if recipe.precision in {"int8", "mixed"} and recipe.io != "integer":
+        data = with_float_logits(data)
     _require_runs(data)
     path = folder / recipe.name
     path.write_bytes(with_label_file(data, parameters["labels"]) if ports.labelled else data)

@@ -56,7 +56,7 @@ def finish(
         graph.tensors[index].name = name
     model.signatureDefs = [_signature(schema, graph, ports)]
     _put_metadata(schema, model, metadata)
-    return _packed(model)
+    return packed(model)
 
 
 def _put_in_order(model: Any, graph: Any, ports: Ports) -> None:
@@ -212,7 +212,8 @@ class _Content:
         return aligned_buffer(builder, self.data)
 
 
-def _packed(model: Any) -> bytes:
+def packed(model: Any) -> bytes:
+    """The bytes of a model that was changed."""
     import flatbuffers
 
     model.buffers = [one if one.data is None else _Content(bytes(bytearray(one.data))) for one in model.buffers]

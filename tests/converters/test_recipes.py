@@ -115,7 +115,7 @@ def test_layers_that_are_not_there_are_named(spelling: str, made: Mapping[str, M
 
 
 def test_mixed_has_float_where_it_was_told_and_nowhere_else(made: Mapping[str, Mapping[str, Any]]) -> None:
-    assert contents(data_of(made, "tflite:mixed")).float_operators == ("CONV_2D", "SOFTMAX")
+    assert contents(data_of(made, "tflite:mixed")).float_operators == ("CONV_2D", "FULLY_CONNECTED", "SOFTMAX")
     graph = onnx.load_from_string(data_of(made, "onnx:mixed")).graph
     makers = {name: node.op_type for node in graph.node for name in node.output}
     floats = [
