@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,12 +54,16 @@ def say(line: str) -> None:
 @contextmanager
 def counted_progress(description: str, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on standard error, on a terminal only; yields a function of (done, total or None)."""
+    if quiet or not sys.stderr.isatty():
+        # What draws it takes as long to import as OpenCV, and a camera's first result would wait for it.
+        yield lambda done, total: None  # noqa: ARG005 - the bar's own form
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
