@@ -136,7 +136,8 @@ class SinkThread:
         """What to tell when the run is over: nothing, unless records were lost or the end failed."""
         with self._changed:
             name = type(self._sink).__name__
-            left = len(self._queue) if self._abandoned else 0
+            # What waits, and the one that it has in hand.
+            left = len(self._queue) + (not self._is_finishing) if self._abandoned else 0
             if self._abandoned and self._error is None and self._end_error is None:
                 return SinkError(f"{name} does not react: {left} records are not written.", "See what it waits for.")
             error = self._end_error or self._error
@@ -144,7 +145,7 @@ class SinkThread:
             if error is not None and missing:
                 return SinkError(f"{error.message} ({missing} records are not written.)", error.remedy)
             if error is None and missing:
-                return SinkError(f"{name} could not keep up: {missing} records are not written.", "")
+                return SinkError(f"{name} was too slow or failed for a while: {missing} records are not written.")
             return error
 
     def _begin(self) -> None:

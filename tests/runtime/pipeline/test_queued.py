@@ -185,7 +185,7 @@ def test_a_sink_that_never_returns_is_left_behind_at_the_end() -> None:
     run.shoot(0, 1)
     error = run.end()
     assert error is not None
-    assert error.message == "Paper does not react: 1 records are not written."
+    assert error.message == "Paper does not react: 2 records are not written."
     assert other.calls == ["write", "write", "finish", "close"]
     hangs.may_write.set()
 
