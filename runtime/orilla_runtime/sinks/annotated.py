@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,7 @@ from orilla_runtime.errors import SinkError
 from orilla_runtime.files import replaced
 from orilla_runtime.sinks.base import Counts, Record
 from orilla_runtime.sinks.drawing import draw
+from orilla_runtime.sinks.naming import stem
 from orilla_runtime.sinks.video import VIDEO_CODECS, AnnotatedVideo
 
 _NOT_FOLDERS = {
@@ -69,7 +69,7 @@ class _AnnotatedFolder:
         self._number += 1
         if record.frame is None:
             return
-        path = self._folder / f"{_stem(record.frame.source)}-{self._number:06d}.jpg"
+        path = self._folder / f"{stem(record.frame.source)}-{self._number:06d}.jpg"
         done, jpeg = cv2.imencode(".jpg", draw(record.frame.image, record.result), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         if not done:
             raise SinkError(f"{path}: OpenCV cannot write a JPEG of this size.", "Use --jsonl in its place.")
@@ -81,9 +81,3 @@ class _AnnotatedFolder:
 
     def close(self) -> None:
         pass
-
-
-def _stem(source: str) -> str:
-    """A file name for a source: letters, digits and a few marks of its last part, at most 80 bytes."""
-    name = re.sub(r"[^\w.+=@ -]", "_", Path(source).stem).strip(". ") or "frame"
-    return name.encode("utf-8", "replace")[:80].decode("utf-8", "ignore")

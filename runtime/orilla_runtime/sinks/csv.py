@@ -15,14 +15,16 @@ from orilla_runtime.tasks.classification import Classification
 COLUMNS = (
     "source", "index", "pts_seconds", "label", "class_id", "score", "error",
     "decode_ms", "preprocess_ms", "infer_ms", "postprocess_ms", "bundle", "artifact", "engine",
+    "decision", "reason",
 )  # fmt: skip
 
 
 class CsvSink:
     """Writes records as rows under one header to a file or a text stream, each at once; UTF-8, LF.
 
-    What does not apply is empty. Cells are quoted as RFC 4180 says and not changed: a name that begins with `=` is
-    written as it is, so import the file as text where names come from strangers.
+    What does not apply is empty, as `decision` and `reason` are where the run has no rules. Cells are quoted as
+    RFC 4180 says and not changed: a name that begins with `=` is written as it is, so import the file as text where
+    names come from strangers.
 
     Raises:
         SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole row.
@@ -63,13 +65,14 @@ def _line(cells: tuple[Any, ...]) -> str:
 def _row(record: Record) -> tuple[Any, ...]:
     model = (record.bundle or "", record.artifact, record.engine)
     if record.failure is not None:
-        return (record.failure.source, record.failure.index, *[""] * 4, record.failure.error, *[""] * 4, *model)
+        return (record.failure.source, record.failure.index, *[""] * 4, record.failure.error, *[""] * 4, *model, "", "")
     frame, timing = record.frame, record.timing
     if frame is None or timing is None:
         raise SinkError("A record holds neither a frame nor a failure.")
     if not isinstance(record.result, Classification):
         raise SinkError("CSV holds the results of a classifier only.", "Write JSONL.")
-    best = record.result.top
+    best, decision = record.result.top, record.result.decision
+    decided = ("", "") if decision is None else (decision.label, decision.reason)
     pts = "" if frame.pts_seconds is None else round(frame.pts_seconds, 6)
     times = (round(ms, 3) for ms in (timing.decode, timing.preprocess, timing.infer, timing.postprocess))
-    return (frame.source, frame.index, pts, best.label, best.class_id, best.score, "", *times, *model)
+    return (frame.source, frame.index, pts, best.label, best.class_id, best.score, "", *times, *model, *decided)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_runtime.sources.base import Image
-from orilla_runtime.tasks.classification import Classification, Prediction
+from orilla_runtime.tasks.classification import Classification, Decision, Prediction
 from orilla_runtime.text import printable
 
 _ROWS = 3
@@ -24,6 +24,7 @@ _TEXT = (255, 255, 255)
 _DIM = (182, 172, 164)
 _BEST = (181, 206, 45)
 _OTHER = (134, 122, 112)
+_WARNING = (60, 178, 255)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 # OpenCV 5 draws Unicode; before, everything but ASCII becomes question marks.
 _DRAWS_UNICODE = hasattr(cv2, "FontFace")
@@ -58,11 +59,11 @@ def layout_for(image: Image, result: Any, max_side: int | None = None) -> Layout
         image = _shrunk(image, max_side, max_side)
     height, width = _enlarged(image).shape[:2]
     width = max(width, _MIN_WIDTH)
-    return Layout(width, height, _text_height(height, width), len(_shown(result)))
+    return Layout(width, height, _text_height(height, width), len(_shown(result)) + (_decision(result) is not None))
 
 
 def draw(image: Image, result: Any, layout: Layout | None = None) -> Image:
-    """A new picture: `image` above a panel of its best classes, which hides nothing of it.
+    """A new picture: `image` above a panel of its decision, if there is one, and its best classes; it hides nothing.
 
     Small pictures are enlarged by whole factors to about 320 pixels. The text grows with the picture. A `layout` that
     was made for another picture keeps the drawing's size: this one is then centred, and made smaller where it must.
@@ -77,13 +78,22 @@ def draw(image: Image, result: Any, layout: Layout | None = None) -> Image:
     top, left = (room - rows) // 2, (canvas.shape[1] - columns) // 2
     canvas[top : top + rows, left : left + columns] = picture
     margin, pitch = round(layout.text * 1.1), round(layout.text * 2.6)
-    for row, prediction in enumerate(_shown(result)[: layout.rows]):
-        _row(canvas, room + margin + row * pitch, margin, layout.text, prediction, best=row == 0)
+    decision = _decision(result)
+    first = 0 if decision is None else 1
+    if decision is not None and layout.rows:
+        _decision_row(canvas, room + margin, margin, layout.text, decision)
+    for row, prediction in enumerate(_shown(result)[: max(0, layout.rows - first)]):
+        top_of_row = room + margin + (row + first) * pitch
+        _row(canvas, top_of_row, margin, layout.text, prediction, best=row == 0 and decision is None)
     return canvas
 
 
 def _shown(result: Any) -> tuple[Prediction, ...]:
     return result.predictions[:_ROWS] if isinstance(result, Classification) else ()
+
+
+def _decision(result: Any) -> Decision | None:
+    return result.decision if isinstance(result, Classification) else None
 
 
 def _enlarged(image: Image) -> Image:
@@ -125,7 +135,30 @@ def _row(canvas: Image, top: int, margin: int, text: int, prediction: Prediction
     canvas[bar_top:bar_bottom, margin : margin + filled] = _BEST if best else _OTHER
 
 
-def _drawable(prediction: Prediction) -> str:
+def _decision_row(canvas: Image, top: int, margin: int, text: int, decision: Decision) -> None:
+    """A class in the colour of the best one; `unknown` in a warning's, with the reason beside it as far as it fits."""
+    scale, weight = text / 21.0, max(1, round(text / 11))
+    is_known = decision.class_id is not None
+    room = canvas.shape[1] - 2 * margin
+    label = _shortened(_drawable(decision), room, scale, weight)
+    where = (margin, top + text)
+    cv2.putText(canvas, label, where, _FONT, scale, _BEST if is_known else _WARNING, weight, cv2.LINE_AA)
+    used = _width(label, scale, weight) + text
+    reason = _plain(decision.reason)
+    if is_known or not reason or used >= room:
+        return
+    small, thin = scale * 0.75, max(1, round(text / 18))
+    reason = _shortened(reason, room - used, small, thin)
+    cv2.putText(canvas, reason, (margin + used, top + text), _FONT, small, _DIM, thin, cv2.LINE_AA)
+
+
+def _plain(text: str) -> str:
+    """A sentence with labels in it, in letters that this OpenCV can draw; others are left out."""
+    text = printable(text)
+    return text if _DRAWS_UNICODE else unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def _drawable(prediction: Prediction | Decision) -> str:
     """The label in letters that this OpenCV can draw, else the class's number: never a row of question marks."""
     label = printable(prediction.label)
     if _DRAWS_UNICODE or label.isascii():

@@ -17,7 +17,7 @@ SinkFactory = Callable[[str], Sink]
 
 def open_sink(name: str, target: str | Path = "") -> Sink:
     """A sink by its name: `jsonl`, `csv` (target: a path, or `-` for standard output), `annotated` (a folder or a
-    video), `sqlite` (a database), `window` (no target), or one that another package brings.
+    video), `sqlite` (a database), `mqtt` (an address), `window` (no target), or one that another package brings.
 
     Raises:
         UsageError: there is no sink of this name, or it needs a target.
@@ -32,7 +32,10 @@ def open_sink(name: str, target: str | Path = "") -> Sink:
 def sinks() -> Mapping[str, SinkFactory]:
     """Every sink by its name. Ours go first: another package cannot take their names."""
     found: dict[str, SinkFactory] = {entry.name: _outside(entry.name) for entry in entry_points(group="orilla.sinks")}
-    return {**found, "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "window": _window}
+    ours: dict[str, SinkFactory] = {
+        "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "mqtt": _mqtt, "window": _window,
+    }  # fmt: skip
+    return {**found, **ours}
 
 
 def _outside(name: str) -> SinkFactory:
@@ -71,6 +74,12 @@ def _sqlite(target: str) -> Sink:
     from orilla_runtime.sinks.sqlite import SqliteSink
 
     return SqliteSink(Path(_required("sqlite", target)))
+
+
+def _mqtt(target: str) -> Sink:
+    from orilla_runtime.sinks.mqtt import MqttSink
+
+    return MqttSink(target)
 
 
 def _window(target: str) -> Sink:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from orilla_runtime.decisions import Rules
 from orilla_runtime.errors import SinkError, UsageError
 from orilla_runtime.sinks.annotated import AnnotatedSink
 from orilla_runtime.sinks.base import Counts, Record
@@ -16,6 +18,7 @@ from orilla_runtime.sinks.registry import open_sink, sinks
 from orilla_runtime.tasks.classification import Classification, Prediction
 from tests.runtime.sinks.records import RESULT, failure_record, frame_record
 
+WARNING = (60, 178, 255)
 SIZES = [(8, 8), (1, 1), (20, 1200), (1200, 20), (720, 1280), (301, 457)]
 
 
@@ -64,6 +67,30 @@ def test_the_bar_grows_with_the_score_and_odd_results_are_drawn() -> None:
     assert accent(float("nan")) == 0
     assert accent(7.5) == accent(1.0)
     assert draw(image, object()).shape == (240, 320, 3)
+
+
+def test_a_decision_stands_above_the_classes_and_unknown_is_a_warning() -> None:
+    image = np.zeros((240, 320, 3), np.uint8)
+
+    def drawn(rules: Rules | None, label: str = "tabby") -> np.ndarray:
+        result = Classification((Prediction(label, 0, 0.75), Prediction("other", 1, 0.2)))
+        return draw(image, result if rules is None else replace(result, decision=rules.decide(result.predictions)))
+
+    def has(drawing: np.ndarray, colour: tuple[int, int, int]) -> bool:
+        return bool((drawing == colour).all(axis=2).any())
+
+    plain, known, unknown = drawn(None), drawn(Rules(0.5)), drawn(Rules(0.9))
+    assert known.shape == unknown.shape
+    assert known.shape[0] > plain.shape[0]
+    assert has(unknown, WARNING)
+    assert not has(known, WARNING)
+    assert not has(plain, WARNING)
+    # The reason stands beside it, as far as there is room.
+    assert not np.array_equal(unknown, drawn(Rules(0.8)))
+    assert drawn(Rules(0.9), "猫" * 300).shape == unknown.shape
+    # A layout that was made for results without a decision keeps its size.
+    result = Classification((Prediction("a", 0, 0.75),), Rules(0.9).decide((Prediction("a", 0, 0.75),)))
+    assert draw(image, result, layout_for(image, object())).shape == (240, 320, 3)
 
 
 def test_pictures_get_names_that_do_not_collide(tmp_path: Path) -> None:

@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orilla_runtime.decisions import Decider, Rules
 from orilla_runtime.errors import SinkError
 from orilla_runtime.sinks.base import Counts, Sink, StopRun
 from orilla_runtime.sinks.csv import CsvSink
 from orilla_runtime.sinks.jsonl import JsonlSink
 from orilla_runtime.tasks.raw import RawOutputs
 from tests.conftest import REPOSITORY
-from tests.runtime.sinks.records import failure_record, frame_record
+from tests.runtime.sinks.records import RESULT, failure_record, frame_record
 
 BOTH = pytest.mark.parametrize("make", [JsonlSink, CsvSink])
 Make = Callable[[Path], Sink]
@@ -78,6 +79,20 @@ def test_csv_has_a_header_a_row_a_frame_and_a_row_a_failure(tmp_path: Path) -> N
     assert (good["pts_seconds"], good["error"], good["infer_ms"]) == ("", "", "4.0")
     assert (bad["label"], bad["error"]) == ("", "photos/cut.jpg is a JPEG that is cut off.")
     assert good["bundle"] == bad["bundle"] == "ab" * 32
+
+
+def test_csv_ends_with_the_decision_and_its_reason() -> None:
+    text = io.StringIO()
+    sink = CsvSink(text)
+    labels = [one.label for one in RESULT.predictions]
+    for rules in (Rules(threshold=0.5), Rules(threshold=0.9)):
+        sink.write(Decider(rules, labels)(frame_record()))
+    sink.write(frame_record())
+    sure, unsure, without = csv.DictReader(io.StringIO(text.getvalue()))
+    assert list(sure)[-2:] == ["decision", "reason"]
+    assert (sure["decision"], sure["reason"]) == ("tabby", "")
+    assert (unsure["decision"], unsure["reason"]) == ("unknown", "tabby has 0.75, below its threshold of 0.9")
+    assert (without["decision"], without["reason"]) == ("", "")
 
 
 @given(st.text(st.characters(codec=None), min_size=1))
@@ -135,7 +150,7 @@ def test_a_file_that_may_not_grow_ends_with_a_whole_line(make: Make, tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     sink.close()
     content = target.read_text(encoding="utf-8")
-    assert content.endswith("litert/cpu\n" if make is CsvSink else "}\n")
+    assert content.endswith("litert/cpu,,\n" if make is CsvSink else "}\n")
     assert written == content.count("\n") - (make is CsvSink)
 
 
