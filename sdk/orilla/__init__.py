@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from orilla.converting import convert
     from orilla.evaluation.evaluate import evaluate
     from orilla.training import train
+    from orilla_runtime.decisions import Region, Rules
     from orilla_runtime.model import load
-    from orilla_runtime.pipeline import run
+    from orilla_runtime.pipeline import Pipeline, run
     from orilla_runtime.predictor import Predictor
 
-__all__ = ["OrillaError", "Predictor", "convert", "evaluate", "load", "run", "train"]
+__all__ = ["OrillaError", "Pipeline", "Predictor", "Region", "Rules", "convert", "evaluate", "load", "run", "train"]
 
 _HOMES = {
     "train": "orilla.training",
@@ -33,7 +34,10 @@ _HOMES = {
     "evaluate": "orilla.evaluation.evaluate",
     "load": "orilla_runtime.model",
     "run": "orilla_runtime.pipeline",
+    "Pipeline": "orilla_runtime.pipeline",
     "Predictor": "orilla_runtime.predictor",
+    "Region": "orilla_runtime.decisions",
+    "Rules": "orilla_runtime.decisions",
 }
 
 

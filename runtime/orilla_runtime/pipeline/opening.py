@@ -14,6 +14,7 @@ from orilla_runtime.sinks.base import Sink
 from orilla_runtime.sources.base import Source
 
 if TYPE_CHECKING:
+    from orilla_runtime.decisions import Region, Rules
     from orilla_runtime.sources.options import SourceOptions
 
 Spec = int | str | Path | Source
@@ -31,6 +32,9 @@ def run(
     workers: int | None = None,
     decode: Decode = "full",
     transforms: Sequence[Transform] = (),
+    rules: Rules | None = None,
+    smoothing: int = 1,
+    region: Region | str | None = None,
     source_options: SourceOptions | None = None,
     **options: Any,
 ) -> Pipeline:
@@ -38,21 +42,28 @@ def run(
 
     `model` is a path, which is opened with `options` (see `load`) and closed at the end, or a loaded model. `source` is
     whatever `open_source` takes (a path, a pattern, a camera's index, an address, a `Source`), read with
-    `source_options`, or a list of these. The others are those of `Pipeline`, which is
-    what comes back: it has `counts`, `failures`, `stop` and `close`, and is a context manager.
+    `source_options`, or a list of these. `rules` decide on every result (`result.decision`), after the scores of a
+    video or camera were averaged over `smoothing` frames; they come before `transforms`. `region` is the part of each
+    picture that the model looks at, in pixels or per cent (`25%,25%,50%,50%`). The others are those of `Pipeline`,
+    which is what comes back: it has `counts`, `failures`, `stop` and `close`, and is a context manager.
 
     Raises:
         OrillaError: the model, a source or an option does not work.
     """
+    from orilla_runtime.decisions import Decider, Region, RegionModel, Rules
     from orilla_runtime.sources.registry import open_source
 
     several = isinstance(source, Sequence) and not isinstance(source, str)
     specs: list[Any] = list(source) if several else [source]  # type: ignore[arg-type]
+    decides = rules is not None or smoothing != 1
     with ExitStack() as stack:
         loaded: PictureModel
         if isinstance(model, str | Path):
             from orilla_runtime.model import load
 
+            if decides:
+                # A lead needs the second class, and a mean more than the first.
+                options["top"] = max(options.get("top", 5), 2)
             loaded = stack.enter_context(load(model, **options))
         elif options:
             raise UsageError(
@@ -60,6 +71,11 @@ def run(
             )
         else:
             loaded = model
+        if decides:
+            decider = Decider(rules or Rules(), getattr(loaded, "labels", ()), smoothing)
+            transforms = [decider, *transforms]
+        if region is not None:
+            loaded = RegionModel(loaded, Region.parse(region) if isinstance(region, str) else region)
         sources = []
         with ExitStack() as opened:
             for spec in specs:

@@ -53,6 +53,11 @@ class Decisions:
         named = dict(map(_named, class_thresholds))
         self._rules = Rules(threshold or 0.0, named, margin or 0.0) if given else None
 
+    @property
+    def have_rules(self) -> bool:
+        """Whether anything is decided."""
+        return self._rules is not None
+
     def least_classes(self, top: int) -> int:
         """How many classes a result must hold: a lead needs the second, a mean more than the first."""
         return max(top, 2) if self._rules is not None else top

@@ -17,6 +17,7 @@ from orilla.cli.pace_options import pace_options, reduced_line, taken_pace, with
 from orilla.cli.source_options import source_options, taken_options
 from orilla.cli.station import config_option
 from orilla.cli.stopping import stopped_by_signals
+from orilla.cli.unsure_options import taken_unsure, unsure_options
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
 from orilla_runtime.text import printable
 
@@ -38,6 +39,7 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 @click.option("--jsonl", help="Write one JSON object a frame to this file; - is standard output.")
 @click.option("--csv", help="Write one row a frame to this file; - is standard output.")
 @click.option("--sqlite", help="Append one row a frame to this database.")
+@click.option("--mqtt", metavar="ADDRESS", help="Publish one object a frame: mqtt[s]://[user:password@]broker/topic.")
 @click.option("--save", help="Write annotated pictures to this folder, or a video (.mp4, .avi, .mkv, .mov).")
 @click.option("--show", is_flag=True, help="Show a window; q, Esc or closing it ends the run.")
 @click.option("--sink", "outside", multiple=True, metavar="NAME[=TARGET]", help="A sink that another package brings.")
@@ -46,6 +48,7 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), help="Stop after so many seconds.")
 @decision_options
+@unsure_options
 @pace_options
 @source_options
 @model_options
@@ -88,6 +91,7 @@ def command(
 
     wanted = _wanted_sinks(others)
     options, pace, decisions = taken_options(others), taken_pace(others), taken_decisions(others)
+    unsure = taken_unsure(others, has_rules=decisions.have_rules)
     top = decisions.least_classes(top)
     to_stdout = [name for name, target in wanted if target == "-"]
     if len(to_stdout) + as_json > 1:
@@ -101,7 +105,7 @@ def command(
         if not quiet and measure != "never":
             say(f"{loaded.artifact} on {loaded.engine}: {printable(loaded.why)}")
         decider = decisions.decider(loaded.labels)
-        sinks = _open_sinks(stack, wanted)
+        sinks = [*_open_sinks(stack, wanted), *([unsure()] if unsure else [])]
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
         pipeline = stack.enter_context(
@@ -166,7 +170,7 @@ def _is_long(sources: list[Source], max_frames: int | None, duration: float | No
 
 def _wanted_sinks(others: dict[str, Any]) -> list[tuple[str, str]]:
     """Takes the sinks' options out of `others`: names and targets, in the order in which they are written to."""
-    names = {"jsonl": "jsonl", "csv": "csv", "sqlite": "sqlite", "annotated": "save"}
+    names = {"jsonl": "jsonl", "csv": "csv", "sqlite": "sqlite", "mqtt": "mqtt", "annotated": "save"}
     wanted = [(name, others.pop(option)) for name, option in names.items()]
     wanted = [(name, target) for name, target in wanted if target is not None]
     for text in others.pop("outside"):

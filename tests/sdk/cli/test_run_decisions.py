@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from tests.runtime.sinks.broker import Broker
 from tests.sdk.cli.test_run import orilla_run
 
 Unzip = Callable[[str], Path]
@@ -99,3 +100,34 @@ def test_a_missing_file_and_a_missing_model_are_named(tmp_path: Path) -> None:
     assert (missing.returncode, "none.toml cannot be read" in missing.stderr) == (2, True)
     (tmp_path / "station.toml").write_text("top = 1\n", encoding="utf-8")
     assert "Missing argument 'MODEL'" in orilla_run("--config", tmp_path / "station.toml").stderr
+
+
+def test_unsure_pictures_are_saved_where_rules_say_what_is_unsure(model: Path, photo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "unsure"
+    done = orilla_run(model, photo, "--threshold", "1", "--save-unsure", folder, "--unsure-kind", "png")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    (saved,) = folder.iterdir()
+    assert cv2.imread(str(saved)).shape == cv2.imread(str(photo)).shape
+    assert saved.name.endswith(".png")
+    full = orilla_run(model, photo, "--threshold", "1", "--save-unsure", folder, "--unsure-limit", "0.001")
+    assert full.returncode == 0
+    assert f"{folder} is full" in full.stderr
+    assert list(folder.iterdir()) == [saved]
+    for wrong, words in ((["--save-unsure", folder], "Without rules"), (["--unsure-limit", "5"], "--save-unsure")):
+        refused = orilla_run(model, photo, *wrong)
+        assert refused.returncode == 2
+        assert words in refused.stderr
+
+
+def test_verdicts_go_to_a_broker_and_its_password_nowhere(model: Path, photo: Path) -> None:
+    broker = Broker(password="s3cret").start()
+    done = orilla_run(model, photo, "--mqtt", f"mqtt://anna:s3cret@127.0.0.1:{broker.port}/line")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    (payload,) = broker.payloads("line")
+    assert json.loads(payload)["source"] == str(photo)
+    assert broker.retained == {"line/status": b"offline"}
+    refused = orilla_run(model, photo, "--mqtt", f"mqtt://anna:wr0ng@127.0.0.1:{broker.port}/line")
+    assert refused.returncode == 1
+    assert "refuses the connection" in refused.stderr
+    assert "wr0ng" not in refused.stderr + refused.stdout
+    broker.kill()
