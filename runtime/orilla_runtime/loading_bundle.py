@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orilla_runtime.bundle.faults import refusal
-from orilla_runtime.bundle.raw_manifest import AnyArtifact, RawManifest
+from orilla_runtime.bundle.manifest import Manifest
 from orilla_runtime.bundle.reader import Bundle, open_bundle
 from orilla_runtime.engines.base import EngineOptions, Session
 from orilla_runtime.errors import EngineError, UsageError
@@ -20,6 +21,9 @@ from orilla_runtime.tasks.raw import RawTask
 from orilla_runtime.tensors import TensorSpec
 from orilla_runtime.tuning.choosing import Chosen, choose
 from orilla_runtime.tuning.speeds import Runnable
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.raw_manifest import AnyArtifact
 
 
 def open_bundled(
@@ -68,7 +72,7 @@ def open_bundled(
 def _task_of(bundle: Bundle, wanted: str | None, top: int) -> tuple[ClassificationTask | RawTask, Preprocess | None]:
     """What reads the outputs, and what makes the input of a picture: None where the caller gives the tensors."""
     manifest = bundle.manifest
-    if isinstance(manifest, RawManifest):
+    if not isinstance(manifest, Manifest):
         if wanted == "classification":
             raise UsageError(f"{bundle.path.name} is no classifier.", "Leave out task: its outputs come as they are.")
         return RawTask(), None if wanted == "raw" else manifest.picture
@@ -140,7 +144,7 @@ def _require_promised(bundle: Bundle, artifact: AnyArtifact, session: Session) -
                 f"{artifact.path} has the {kind}s {', '.join(map(str, found))}, "
                 f"and the manifest promises {', '.join(map(str, promised))}",
             )
-    if isinstance(bundle.manifest, RawManifest):
+    if not isinstance(bundle.manifest, Manifest):
         return  # the manifest's own check has held its pictures against the tensors that it promises
     preprocess = bundle.manifest.preprocess
     made = TensorSpec("Preprocess", preprocess.shape, preprocess.dtype)

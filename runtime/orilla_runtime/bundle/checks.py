@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from orilla_runtime.bundle.common_checks import (
     KINDS,
@@ -17,10 +18,11 @@ from orilla_runtime.bundle.common_checks import (
 from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST
 from orilla_runtime.bundle.manifest import Accuracy, Artifact, Golden, Manifest
-from orilla_runtime.bundle.raw_checks import check_raw
-from orilla_runtime.bundle.raw_manifest import AnyManifest, RawManifest
 from orilla_runtime.errors import BundleError
 from orilla_runtime.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.raw_manifest import AnyManifest
 
 OUTPUTS = ("probabilities", "logits")
 
@@ -37,10 +39,12 @@ def check_manifest(manifest: AnyManifest, sizes: Mapping[str, int], where: str) 
 
     check_files(manifest, sizes, refuse)
     check_name(manifest, refuse)
-    if isinstance(manifest, RawManifest):
-        check_raw(manifest, refuse)
-    else:
+    if isinstance(manifest, Manifest):
         _check_predictor(manifest, refuse)
+        return
+    from orilla_runtime.bundle.raw_checks import check_raw
+
+    check_raw(manifest, refuse)
 
 
 def _check_predictor(manifest: Manifest, refuse: Refuse) -> None:

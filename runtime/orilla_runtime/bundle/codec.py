@@ -14,13 +14,15 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST
 from orilla_runtime.bundle.manifest import FEATURES, RAW, SCHEMA, Manifest
-from orilla_runtime.bundle.raw_manifest import AnyManifest, RawManifest
 from orilla_runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.raw_manifest import AnyManifest
 
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 32
@@ -84,8 +86,14 @@ def decode_manifest(data: bytes, where: str) -> AnyManifest:
     if canonical != data:
         raise refusal(where, "not-canonical", f"{MANIFEST} is not spelled as Orilla spells it")
     features = plain.get("features")
-    kind = RawManifest if isinstance(features, list) and RAW in features else Manifest
-    manifest: AnyManifest = _decode(plain, kind, "", where)
+    manifest: AnyManifest
+    if isinstance(features, list) and RAW in features:
+        # Its data classes are made where a raw bundle comes: they take as long as all of a classifier's.
+        from orilla_runtime.bundle.raw_manifest import RawManifest
+
+        manifest = _decode(plain, RawManifest, "", where)
+    else:
+        manifest = _decode(plain, Manifest, "", where)
     return manifest
 
 

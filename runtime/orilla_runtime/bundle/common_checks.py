@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from orilla_runtime.bundle.layout import is_name
-from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest
 from orilla_runtime.errors import BundleError
 from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest
 
 FOLDERS = ("artifacts", "golden", "report")
 KINDS = ("real", "drawn")

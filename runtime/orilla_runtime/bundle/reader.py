@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from orilla_runtime.bundle.archive import check_crc, read_data, read_entries
 from orilla_runtime.bundle.checks import check_manifest
@@ -18,8 +18,10 @@ from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST, Entry
 from orilla_runtime.bundle.manifest import Manifest
 from orilla_runtime.bundle.mark import is_bundle
-from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest, RawManifest
 from orilla_runtime.errors import BundleError, UsageError
+
+if TYPE_CHECKING:
+    from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest
 
 __all__ = ["Bundle", "is_bundle", "open_bundle"]
 
@@ -108,7 +110,7 @@ class Bundle:
         Raises:
             UsageError: a raw bundle, whose outputs are no class scores.
         """
-        if isinstance(self.manifest, RawManifest):
+        if not isinstance(self.manifest, Manifest):
             raise UsageError(f"{self.path} is no classifier: it gives its outputs as they are.", "Load it and call it.")
         return self.manifest
 
