@@ -90,11 +90,12 @@ def _device(folder: Path, extra: str) -> Path:
 
 
 def _environment(place: Path, *wanted: str | Path) -> Path:
-    python = place / "bin" / "python"
-    if not python.is_file():
+    python, ready = place / "bin" / "python", place / ".ready"
+    if not ready.is_file():
         subprocess.run([sys.executable, "-m", "venv", place], check=True)
         install = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", *wanted)
         subprocess.run([python, *install], check=True, env=_compiling())
+        ready.touch()
     return python
 
 
