@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_a_run_on_faulty_cameras_keeps_its_memory_files_and_threads(shared_data: Path) -> None:  # noqa: ARG001
+def test_a_run_on_faulty_cameras_keeps_its_memory_files_and_threads(shared_data: Path) -> None:
     from benchmarks.soak import soak
 
     found = soak(20_000)
