@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
-from orilla_converters.recipe import FORMATS
+from orilla_converters.recipe import FORMATS, Recipe
 from orilla_converters.stability import Worst
 from orilla_converters.standing import artifact_path
 from orilla_converters.verify import Judge, Verdict, run_all
@@ -98,7 +98,7 @@ def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
             {
                 "artifact": artifact_path(verdict),
                 "bytes": len(verdict.data),
-                "operators": _operators(verdict),
+                "operators": operators(verdict.data, verdict.recipe),
                 "gate": asdict(verdict.gate),
                 "metrics": asdict(verdict.comparison.metrics),
                 "cosine": verdict.comparison.cosine,
@@ -122,11 +122,11 @@ def _worst(worst: Worst, judge: Judge) -> dict[str, Any]:
     }
 
 
-def _operators(verdict: Verdict) -> dict[str, int]:
+def operators(data: bytes, recipe: Recipe) -> dict[str, int]:
     """How often each operator stands in the file: a stray Transpose or Cast shows here. Of a folder nothing is said."""
-    if verdict.recipe.format not in FORMATS:
+    if recipe.format not in FORMATS:
         return {}
-    return dict(sorted(read_model(verdict.data, verdict.recipe.name).operators.items()))
+    return dict(sorted(read_model(data, recipe.name).operators.items()))
 
 
 def _golden(

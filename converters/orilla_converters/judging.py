@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orilla_converters.ports import Ports
 from orilla_converters.serving import TensorFlow
 from orilla_runtime.engines.base import Engine
 from orilla_runtime.engines.selection import engine_for
@@ -9,9 +10,12 @@ from orilla_runtime.engines.selection import engine_for
 KERNELS = ("default", "reference")
 
 
-def judging_engine(format_: str) -> Engine:
-    """The engine that an artifact of this format is judged in. Raises as `engine_for`."""
-    served = TensorFlow()
+def judging_engine(format_: str, ports: Ports | None = None) -> Engine:
+    """The engine that an artifact of this format is judged in. Raises as `engine_for`.
+
+    ports: the model's, where it has several: a SavedModel's signature keeps their names and not their order.
+    """
+    served = TensorFlow() if ports is None else TensorFlow(*ports.names)
     return served if format_ in served.formats else engine_for(format_)
 
 

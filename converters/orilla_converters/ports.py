@@ -52,6 +52,11 @@ class Ports:
         """The inputs that are pictures."""
         return tuple(port for port in self.inputs if port.normalization is not None)
 
+    @property
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Those of the inputs and those of the outputs."""
+        return tuple(port.name for port in self.inputs), tuple(port.name for port in self.outputs)
+
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes; plain JSON."""
         return asdict(self)

@@ -1,7 +1,8 @@
-"""Writes a SavedModel for TensorFlow Serving: `image` in, `probabilities` out, any number of pictures at a time.
+"""Writes a SavedModel for TensorFlow Serving: the model's ports by their names, any number of samples at a time.
 
-The weights are constants of the graph, as in the other formats; normalization and softmax are inside. It is a folder,
-and travels in the bundle as one entry (`orilla_runtime.formats.packed_folder`).
+A classifier's are `image` and `probabilities`. The weights are constants of the graph, as in the other formats;
+normalization and softmax are inside. It is a folder, and travels in the bundle as one entry
+(`orilla_runtime.formats.packed_folder`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from orilla_converters.compat import frozen_function, pruned
+from orilla_converters.opening import open_any
+from orilla_converters.ports import InputPort, listed, single
+from orilla_converters.raw.source import RawSource
 from orilla_converters.recipe import parse_recipe
-from orilla_converters.source import KerasSource, open_source
+from orilla_converters.source import KerasSource
 from orilla_runtime.formats.packed_folder import packed
 
 SIGNATURE = "serving_default"
-IMAGE, PROBABILITIES = "image", "probabilities"
 _FINGERPRINT = "fingerprint.pb"
 
 
 def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Job: write the artifact of `parameters["recipe"]`; the value is its path."""
     written = folder / "written"
-    _save(open_source(parameters), written)
+    _save(open_any(parameters), written)
     _name_by_content(written / _FINGERPRINT)
     path = folder / parse_recipe(parameters["recipe"]).name
     files = {file.relative_to(written).as_posix(): file.read_bytes() for file in written.rglob("*") if file.is_file()}
@@ -32,26 +35,42 @@ def write_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"path": str(path)}
 
 
-def _save(source: KerasSource, folder: Path) -> None:
+def _save(source: KerasSource | RawSource, folder: Path) -> None:
     import tensorflow as tf
 
-    front = source.normalization
+    ports = source.ports
 
-    def call(image: Any) -> Any:
-        pixels = tf.cast(image, tf.float32) * front.scale + front.offset
-        return tf.nn.softmax(source.core(pixels, training=False), axis=-1, name=PROBABILITIES)
+    def call(*tensors: Any) -> list[Any]:
+        taken = [_taken(tensor, port) for tensor, port in zip(tensors, ports.inputs, strict=True)]
+        given = listed(source.core(single(taken), training=False))
+        return [
+            tf.nn.softmax(one, axis=-1, name=port.name) if port.softmax else tf.identity(one, name=port.name)
+            for one, port in zip(given, ports.outputs, strict=True)
+        ]
 
-    spec = tf.TensorSpec((None, *source.shape), tf.uint8, name=IMAGE)
-    frozen = frozen_function(call, [spec])
+    specs = [
+        tf.TensorSpec((None, *port.shape), tf.float32 if port.normalization is None else tf.uint8, name=port.name)
+        for port in ports.inputs
+    ]
+    frozen = frozen_function(call, specs)
     graph = frozen.graph.as_graph_def()
-    plain = pruned(graph, [frozen.inputs[0].name], [frozen.outputs[0].name])
+    plain = pruned(graph, [one.name for one in frozen.inputs], [one.name for one in frozen.outputs])
 
-    def serve(image: Any) -> dict[str, Any]:
-        return {PROBABILITIES: plain(image)}
+    def serve(*tensors: Any) -> dict[str, Any]:
+        return {port.name: one for port, one in zip(ports.outputs, listed(plain(*tensors)), strict=True)}
 
     module = tf.Module()
-    module.serve = tf.function(serve, input_signature=[spec], autograph=False)
+    module.serve = tf.function(serve, input_signature=specs, autograph=False)
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
+
+
+def _taken(tensor: Any, port: InputPort) -> Any:
+    """What the core takes: a picture's bytes become normalized floats."""
+    import tensorflow as tf
+
+    if port.normalization is None:
+        return tensor
+    return tf.cast(tensor, tf.float32) * port.normalization.scale + port.normalization.offset
 
 
 def _name_by_content(path: Path) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,10 +34,16 @@ _MODULE = "orilla_converters.serving"
 
 
 class TensorFlow:
-    """What opens SavedModels for the judge: an `Engine` outside the registry."""
+    """What opens SavedModels for the judge: an `Engine` outside the registry.
+
+    inputs, outputs: the names in the order that the sessions keep; a signature itself knows none.
+    """
 
     name = "tensorflow"
     formats = frozenset({"savedmodel"})
+
+    def __init__(self, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
+        self._inputs, self._outputs = tuple(inputs), tuple(outputs)
 
     def availability(self) -> Availability:
         """The desk has TensorFlow."""
@@ -48,15 +55,18 @@ class TensorFlow:
         Raises:
             ModelError: TensorFlow does not open it, or it has another signature.
         """
-        return ServedModel(model)
+        return ServedModel(model, self._inputs, self._outputs)
 
 
 class ServedModel:
-    """A SavedModel in a process that serves it until `close`."""
+    """A SavedModel in a process that serves it until `close`.
+
+    inputs, outputs: names in the order wanted; those that are not among them follow in the alphabet's.
+    """
 
     device = "cpu"
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> None:
         files = unpacked(data, "The SavedModel")
         self._folder = Path(tempfile.mkdtemp(prefix="orilla-served-"))
         try:
@@ -68,14 +78,17 @@ class ServedModel:
         except BaseException:
             self.close()
             raise
-        self.inputs = tuple(map(_spec, specs[: int(specs[-1])]))
-        self.outputs = tuple(map(_spec, specs[int(specs[-1]) : -1]))
+        self._taken = tuple(map(_spec, specs[: int(specs[-1])]))
+        self._given = tuple(map(_spec, specs[int(specs[-1]) : -1]))
+        self.inputs, self.outputs = _ordered(self._taken, inputs), _ordered(self._given, outputs)
 
     def run(self, *tensors: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """The outputs for tensors in the signature's order."""
-        for tensor in tensors:
-            _send(self._pipe(self._process.stdin), tensor)
-        return tuple(self._answer() for _ in self.outputs)
+        """The outputs for tensors, both in the order of `inputs` and `outputs`."""
+        named = {spec.name: tensor for spec, tensor in zip(self.inputs, tensors, strict=True)}
+        for spec in self._taken:
+            _send(self._pipe(self._process.stdin), named[spec.name])
+        found = {spec.name: self._answer() for spec in self._given}
+        return tuple(found[spec.name] for spec in self.outputs)
 
     def close(self) -> None:
         """End the process and remove its folder; may be called twice."""
@@ -121,6 +134,11 @@ def _spec(text: str) -> TensorSpec:
     """`name dtype side side …`, with `-` for an open side."""
     name, dtype, *sides = text.split(" ")
     return TensorSpec(name, tuple(None if side == "-" else int(side) for side in sides), dtype)
+
+
+def _ordered(specs: Sequence[TensorSpec], names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    places = {name: place for place, name in enumerate(names)}
+    return tuple(sorted(specs, key=lambda spec: places.get(spec.name, len(places))))
 
 
 def _send(pipe: IO[bytes], array: NDArray[Any]) -> None:

@@ -23,6 +23,7 @@ RECIPES = (
     "onnx:int8",
     "onnx:mixed,float_layers=stem",
     "onnx:float32,batch=dynamic",
+    "savedmodel:float32",
 )
 
 
@@ -165,7 +166,8 @@ def live(_parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
 
 def written(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Each recipe of `parameters["model"]` written and run: its tensors, and each output's error, or the refusal."""
-    from orilla_converters import onnx, tflite
+    from orilla_converters import onnx, savedmodel, tflite
+    from orilla_converters.opening import open_any
     from orilla_converters.recipe import parse_recipe
     from orilla_converters.tensor_file import write_tensors
     from orilla_converters.tracing import graph_job
@@ -189,18 +191,20 @@ def written(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
                 made = graph_job(source | {"batch": recipe.batch}, place)
                 path = onnx.write_job({**given, **made, "graph": made["path"]}, place)["path"]
             else:
-                path = tflite.write_job(given, place)["path"]
-            found[spelling] = _judged(recipe, Path(path).read_bytes(), samples, answers)
+                write = savedmodel.write_job if recipe.format == "savedmodel" else tflite.write_job
+                path = write(given, place)["path"]
+            ports = open_any(source).ports if recipe.format == "savedmodel" else None
+            found[spelling] = _judged(recipe, Path(path).read_bytes(), samples, answers, ports)
         except OrillaError as error:
             found[spelling] = {"refused": str(error)}
     return found
 
 
-def _judged(recipe: Any, data: bytes, samples: dict[str, Any], answers: dict[str, Any]) -> dict[str, Any]:
+def _judged(recipe: Any, data: bytes, samples: dict[str, Any], answers: dict[str, Any], ports: Any) -> dict[str, Any]:
+    from orilla_converters.judging import judging_engine
     from orilla_runtime.engines.base import EngineOptions
-    from orilla_runtime.engines.selection import engine_for
 
-    session = engine_for(recipe.format).load(data, EngineOptions(threads=1))
+    session = judging_engine(recipe.format, ports).load(data, EngineOptions(threads=1))
     rows: dict[str, list[Any]] = {spec.name: [] for spec in session.outputs}
     for place in range(SAMPLES):
         tensors = []

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from orilla.cli import run as run_command
 from orilla_converters.conversion import convert
+from orilla_converters.judging import judging_engine
 from orilla_converters.normalization import Normalization
 from orilla_converters.ports import InputPort, OutputPort, Ports
 from orilla_converters.raw.judging import RawJudge, RawVerdict
@@ -24,7 +25,6 @@ from orilla_converters.worker import call
 from orilla_runtime.bundle.golden import self_test
 from orilla_runtime.bundle.reader import open_bundle
 from orilla_runtime.engines.base import EngineOptions
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import OrillaError, UsageError
 from orilla_runtime.model import load
 from tests.converters.raw_jobs import RECIPES
@@ -67,10 +67,11 @@ def test_dicts_of_tensors_in_every_precision(models: Path, worker_path: None) ->
     assert found["tflite:int8,io=integer"]["inputs"] == ["angles uint8[1x3]", "view uint8[1x16x16x3]"]
     assert found["tflite:float32,io=float"]["inputs"] == ["angles float32[1x3]", "view float32[1x16x16x3]"]
     assert found["onnx:float32,batch=dynamic"]["outputs"] == ["box float32[?x4]", "kind float32[?x5]"]
+    assert found["savedmodel:float32"]["inputs"] == ["angles float32[?x3]", "view uint8[?x16x16x3]"]
 
 
 def test_lists_keep_their_order_and_shared_layers_stay_shared(models: Path, worker_path: None) -> None:
-    found = written(models, "twins", ("tflite:float32", "tflite:int8", "onnx:int8"))
+    found = written(models, "twins", ("tflite:float32", "tflite:int8", "onnx:int8", "savedmodel:float32"))
     check(found, ["right", "left"], ["after", "scores"])
 
 
@@ -88,9 +89,9 @@ def test_a_subclassed_model_in_memory(worker_path: None) -> None:
 @pytest.fixture(scope="module")
 def posed(models: Path) -> Path:
     """A bundle of two artifacts of the model of two inputs and two outputs."""
-    recipes = [Recipe("tflite", "float32"), Recipe("onnx", "float32")]
+    recipes = [Recipe(format_, "float32") for format_ in ("tflite", "onnx", "savedmodel")]
     result = convert(models / "pose.keras", data=models / "pose.npz", output=models / "pose.orilla", recipes=recipes)
-    assert [one.path for one in result.raw] == ["artifacts/float32.tflite", "artifacts/float32.onnx"]
+    assert [one.path for one in result.raw] == [f"artifacts/{recipe.name}" for recipe in recipes]
     assert {output.name for one in result.raw for output in one.metrics.outputs} == {"box", "kind"}
     return result.path
 
@@ -132,7 +133,7 @@ def test_the_self_test_of_a_raw_bundle(posed: Path, masked: Path) -> None:
     ):
         with open_bundle(path) as bundle:
             bundle.verify()
-            checks = self_test(bundle, lambda one, data: engine_for(one.format).load(data, EngineOptions()))
+            checks = self_test(bundle, lambda one, data: judging_engine(one.format).load(data, EngineOptions()))
         assert all(check.passed for check in checks), checks
         assert [check.subject for check in checks][: len(subjects)] == subjects
 

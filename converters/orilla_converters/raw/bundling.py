@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_converters.bundling import GOLDEN_INPUTS, TOLERANCE_FLOOR, VERSIONED, package_version
+from orilla_converters.bundling import GOLDEN_INPUTS, TOLERANCE_FLOOR, VERSIONED, operators, package_version
 from orilla_converters.choice import Candidate, defaults
 from orilla_converters.golden_pictures import drawn_picture, real_picture
+from orilla_converters.judging import judging_engine, kernels_of
 from orilla_converters.ports import Ports
 from orilla_converters.raw.judging import RawVerdict, run
 from orilla_converters.raw.refusal import sample
@@ -23,8 +24,6 @@ from orilla_runtime.bundle.raw_golden import Outputs, build_raw_golden
 from orilla_runtime.bundle.raw_manifest import RawArtifact, RawGolden, RawManifest, RawTaskInfo
 from orilla_runtime.bundle.writer import write_bundle
 from orilla_runtime.engines.base import EngineOptions
-from orilla_runtime.engines.selection import engine_for
-from orilla_runtime.formats.sniff import read_model
 from orilla_runtime.preprocess import Preprocess, Preprocessor
 
 
@@ -83,7 +82,7 @@ def _report(verdicts: Sequence[RawVerdict], samples: Samples) -> bytes:
         {
             "artifact": artifact_path(verdict),
             "bytes": len(verdict.data),
-            "operators": dict(sorted(read_model(verdict.data, verdict.recipe.name).operators.items())),
+            "operators": operators(verdict.data, verdict.recipe),
             "gate": asdict(verdict.gate),
             "outputs": [] if verdict.metrics is None else [asdict(output) for output in verdict.metrics.outputs],
             "worst": {name: sample(samples, place) for name, place in verdict.worst.items()},
@@ -136,9 +135,9 @@ def _range(samples: Samples, name: str) -> tuple[float, float]:
 
 def _outputs(verdict: RawVerdict, ports: Ports, inputs: Mapping[str, NDArray[Any]]) -> Outputs:
     """The artifact's outputs, and how far from them another kernel may be: each output has a range of its own."""
-    engine = engine_for(verdict.recipe.format)
+    engine = judging_engine(verdict.recipe.format, ports)
     found = {}
-    for kernels in ("default", "reference"):
+    for kernels in kernels_of(verdict.recipe.format):
         session = engine.load(verdict.data, EngineOptions(kernels=kernels))
         try:
             rows = [run(session, ports, row, verdict.recipe.io) for row in zip(*inputs.values(), strict=True)]
@@ -147,12 +146,12 @@ def _outputs(verdict: RawVerdict, ports: Ports, inputs: Mapping[str, NDArray[Any
         found[kernels] = [np.concatenate(tensors) for tensors in zip(*rows, strict=True)]
     assert verdict.metrics is not None
     return {
-        output.name: (ours, _tolerance(ours, other, TOLERANCE_FLOOR[verdict.recipe.precision] * output.span))
-        for output, ours, other in zip(verdict.metrics.outputs, found["default"], found["reference"], strict=True)
+        output.name: (ours, _tolerance(ours, others, TOLERANCE_FLOOR[verdict.recipe.precision] * output.span))
+        for output, ours, *others in zip(verdict.metrics.outputs, found["default"], *found.values(), strict=True)
     }
 
 
-def _tolerance(ours: NDArray[np.float32], other: NDArray[np.float32], floor: float) -> float:
-    """Twice the difference between the engine's two sets of kernels, and `floor`; three digits say all there is."""
-    difference = float(np.abs(ours.astype(np.float64) - other).max(initial=0.0))
+def _tolerance(ours: NDArray[np.float32], others: Sequence[NDArray[np.float32]], floor: float) -> float:
+    """Twice the difference between the engine's sets of kernels, and `floor`; three digits say all there is."""
+    difference = max(float(np.abs(ours.astype(np.float64) - other).max(initial=0.0)) for other in others)
     return float(f"{1.01 * (2 * difference + floor):.3g}")

@@ -21,7 +21,6 @@ from orilla_converters.worker import Task, Workshop
 from orilla_runtime.errors import UsageError
 
 TASKS = ("classification", "raw")
-FORMATS = ("tflite", "onnx")
 
 
 def checked_task(task: str | None) -> str | None:
@@ -95,9 +94,6 @@ class RawWalk:
             raise UsageError(
                 "Orilla repairs classifiers alone.", "Leave out --repair; mixed recipes can be written by hand."
             )
-        others = [recipe.format for recipe in self.recipes if recipe.format not in FORMATS]
-        if others:
-            raise UsageError(f"A raw bundle cannot hold {others[0]}.", f"Give --format {','.join(FORMATS)}.")
 
     def _write(self, samples: Samples) -> tuple[list[bytes], dict[str, TensorFile]]:
         """Each artifact in a process of its own; the bytes in the recipes' order, and Keras' own outputs."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.calibration_feed import normalized
+from orilla_converters.judging import judging_engine
 from orilla_converters.normalization import outside
 from orilla_converters.ports import InputPort, Ports
 from orilla_converters.raw.gates import raw_gate, shortcomings
@@ -18,7 +19,6 @@ from orilla_converters.recipe import Recipe
 from orilla_converters.tensor_file import TensorFile
 from orilla_runtime.bundle.raw_manifest import RawGate, RawMetrics
 from orilla_runtime.engines.base import EngineOptions, Session
-from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import OrillaError
 from orilla_runtime.formats.tflite import read_tflite
 from orilla_runtime.tensors import TensorSpec
@@ -56,7 +56,7 @@ class RawJudge:
         outputs: tuple[TensorSpec, ...] = ()
         measures: tuple[OutputMeasure, ...] = ()
         try:
-            session = engine_for(recipe.format).load(data, EngineOptions())
+            session = judging_engine(recipe.format, self.ports).load(data, EngineOptions())
             try:
                 inputs, outputs = session.inputs, session.outputs
                 reasons = self._structure(recipe, data, session)
@@ -90,7 +90,7 @@ class RawJudge:
 
     def _structure(self, recipe: Recipe, data: bytes, session: Session) -> tuple[str, ...]:
         """Whether the file is what was asked: names, shapes, types, operators, and the pictures' scales."""
-        batch = None if recipe.batch == "dynamic" else 1
+        batch = None if recipe.open_batch else 1
         whole = recipe.io == "integer"
         given = "uint8" if whole else "float32"
         wanted_inputs = [
