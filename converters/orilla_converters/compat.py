@@ -130,6 +130,42 @@ def _float_one() -> Any:
     return np.array(1.0, np.float32)
 
 
+def keep_paddings(graph: Any) -> None:
+    """Name the axes of each padding with zeros that a MaxPool reads, in an ONNX graph of opset 18.
+
+    onnxruntime up to 1.31 moves such a padding into the MaxPool, which pads with the least number: negative values
+    near the border, as ResNet50V2 has them, then win over the zeros. It leaves a Pad alone that has axes. Behind a Relu
+    both are the same.
+    """
+    import numpy as np
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    made = {name: node for node in graph.node for name in node.output}
+    for node in graph.node:
+        if node.op_type != "Pad" or len(node.input) > 3 or node.input[1] not in constants:
+            continue
+        before, behind = made.get(node.input[0]), _readers_behind_transposes(graph, node.output[0])
+        if "MaxPool" not in behind or (before is not None and before.op_type == "Relu"):
+            continue
+        widths = numpy_helper.to_array(constants[node.input[1]]).reshape(2, -1)
+        axes = np.flatnonzero(widths.any(axis=0))
+        names = [f"{node.name}/widths", f"{node.name}/axes"]
+        for name, values in zip(names, (widths[:, axes].reshape(-1), axes), strict=True):
+            graph.initializer.append(numpy_helper.from_array(values.astype(np.int64), name))
+        value = node.input[2] if len(node.input) == 3 else ""
+        node.input[:] = [node.input[0], names[0], value, names[1]]
+
+
+def _readers_behind_transposes(graph: Any, name: str) -> set[str]:
+    readers = [node for node in graph.node if name in node.input]
+    found = {node.op_type for node in readers}
+    for node in readers:
+        if node.op_type == "Transpose":
+            found |= _readers_behind_transposes(graph, node.output[0])
+    return found
+
+
 def is_graph(layer: Any) -> bool:
     """Whether a layer is a functional or sequential model, whose calls can be listed."""
     return hasattr(getattr(layer, "_functional", layer), "_nodes_by_depth")

@@ -12,7 +12,7 @@ from typing import Any
 
 from orilla_converters.bias_correction import correct_biases
 from orilla_converters.calibration_feed import calibration_samples, core_feeds
-from orilla_converters.compat import OPSET, frozen_function, onnx_from_frozen
+from orilla_converters.compat import OPSET, frozen_function, keep_paddings, onnx_from_frozen
 from orilla_converters.fused_names import name_fused
 from orilla_converters.kernel_names import name_by_kernels
 from orilla_converters.onnx_names import make_stable
@@ -57,7 +57,9 @@ def _graph(core: Any, ports: Ports, clean: Path, *, dynamic: bool) -> Path:
     inputs = {one.name: port.name for one, port in zip(frozen.inputs, ports.inputs, strict=True)}
     outputs = {one.name: name for one, name in zip(frozen.outputs, logits_of(ports), strict=True)}
     raw = clean.with_name(f"raw-{clean.name}")
-    onnx.save(onnx_from_frozen(frozen, "orilla", inputs, outputs), raw)
+    traced = onnx_from_frozen(frozen, "orilla", inputs, outputs)
+    keep_paddings(traced.graph)
+    onnx.save(traced, raw)
     _clean(raw, clean, core, ports)
     return clean
 

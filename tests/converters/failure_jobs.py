@@ -32,6 +32,7 @@ def _models(keras: Any) -> dict[str, tuple[list[Any], tuple[str, ...]]]:
     patches = [front, layers.Conv2D(8, 4, strides=4), layers.Reshape((9, 8)), layers.LayerNormalization()]
     again = layers.Reshape((3, 3, 8))
     moments = {"mean": [100.0, 110.0, 120.0], "variance": [3000.0, 3100.0, 3200.0]}
+    negative = [front, layers.Conv2D(8, 3, bias_initializer="ones"), layers.Rescaling(-1.0)]
     both = (*TFLITE, *ONNX)
     return {
         "normalization": ([layers.Normalization(**moments), layers.Conv2D(8, 3)], both),
@@ -43,6 +44,7 @@ def _models(keras: Any) -> dict[str, tuple[list[Any], tuple[str, ...]]]:
         "batch_norm_first": ([front, layers.BatchNormalization(), layers.Conv2D(8, 3)], both),
         "dilated": ([front, layers.Conv2D(8, 3, dilation_rate=2)], both),
         "upsampled": ([front, layers.UpSampling2D(interpolation="bilinear"), layers.Conv2D(8, 3)], both),
+        "padded_pool": ([*negative, layers.ZeroPadding2D(), layers.MaxPooling2D(3, strides=2)], both),
         "hard_16x8": ([front, layers.Conv2D(8, 3), layers.Activation("hard_silu")], ("tflite:16x8,calibration=8",)),
         "attention": ([*patches, attention, layers.Dense(8, activation="gelu"), again], both),
         "exported_attention": ([*patches, attention, again], TFLITE),
