@@ -7,6 +7,7 @@ OrillaError                 exit code 1
 ├── EngineError             an engine or a device that is not there
 ├── SourceError             pictures, videos or cameras that cannot be opened
 ├── SinkError               a result that could not be written
+├── ServiceError            a service or a page that cannot be opened
 ├── DataError               labelled pictures that do not make a data set
 ├── ConversionError         a conversion that failed or crashed
 └── GateError               exit code 3: an artifact that is worse than its gate allows
@@ -64,6 +65,10 @@ class SourceError(OrillaError):
 
 class SinkError(OrillaError):
     """A result that could not be written or shown."""
+
+
+class ServiceError(OrillaError):
+    """A service or a page that cannot be opened: a package is missing, or the address cannot be used."""
 
 
 class DataError(OrillaError):

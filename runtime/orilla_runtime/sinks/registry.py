@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
@@ -17,7 +18,8 @@ SinkFactory = Callable[[str], Sink]
 
 def open_sink(name: str, target: str | Path = "") -> Sink:
     """A sink by its name: `jsonl`, `csv` (target: a path, or `-` for standard output), `annotated` (a folder or a
-    video), `sqlite` (a database), `mqtt` (an address), `window` (no target), or one that another package brings.
+    video), `sqlite` (a database), `mqtt` (an address), `page` ([HOST:]PORT), `window` (no target), or one that another
+    package brings.
 
     Raises:
         UsageError: there is no sink of this name, or it needs a target.
@@ -33,7 +35,8 @@ def sinks() -> Mapping[str, SinkFactory]:
     """Every sink by its name. Ours go first: another package cannot take their names."""
     found: dict[str, SinkFactory] = {entry.name: _outside(entry.name) for entry in entry_points(group="orilla.sinks")}
     ours: dict[str, SinkFactory] = {
-        "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "mqtt": _mqtt, "window": _window,
+        "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "mqtt": _mqtt, "page": _page,
+        "window": _window,
     }  # fmt: skip
     return {**found, **ours}
 
@@ -80,6 +83,12 @@ def _mqtt(target: str) -> Sink:
     from orilla_runtime.sinks.mqtt import MqttSink
 
     return MqttSink(target)
+
+
+def _page(target: str) -> Sink:
+    from orilla_runtime.sinks.page import page_opener
+
+    return page_opener(target, None, os.environ)()
 
 
 def _window(target: str) -> Sink:

@@ -22,6 +22,7 @@ COMMANDS = {
     "recipes": "orilla.cli.recipes",
     "evaluate": "orilla.cli.evaluate",
     "run": "orilla.cli.run",
+    "serve": "orilla.cli.serve",
     "benchmark": "orilla.cli.benchmark",
     "info": "orilla.cli.info",
     "metadata": "orilla.cli.metadata",

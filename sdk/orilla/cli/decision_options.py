@@ -16,20 +16,29 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _SHARE = click.FloatRange(0, 1)
-_OPTIONS = (
+_SMOOTH = click.option("--smooth", type=click.IntRange(min=1), help="Videos and cameras: mean score of so many frames.")
+_PICTURE_OPTIONS = (
     click.option("--threshold", type=_SHARE, help="Below this score the decision is `unknown`."),
     click.option(
         "--class-threshold", "class_thresholds", multiple=True, metavar="LABEL=SCORE", help="For one class alone."
     ),
     click.option("--margin", type=_SHARE, help="A smaller lead over the second class is `unknown` too."),
-    click.option("--smooth", type=click.IntRange(min=1), help="Videos and cameras: mean score of so many frames."),
     click.option("--region", metavar="X,Y,W,H", help="Look at this part alone: pixels, or 25%,25%,50%,50%."),
 )
 
 
 def decision_options(function: F) -> F:
     """Add the options to a command; `taken_decisions` takes what arrives."""
-    for option in reversed(_OPTIONS):
+    return _with(function, (*_PICTURE_OPTIONS, _SMOOTH))
+
+
+def picture_decision_options(function: F) -> F:
+    """Those that have a meaning for single pictures."""
+    return _with(function, _PICTURE_OPTIONS)
+
+
+def _with(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for option in reversed(options):
         function = option(function)
     return function
 
@@ -78,7 +87,7 @@ class Decisions:
 def taken_decisions(others: dict[str, Any]) -> Decisions:
     """What a command's keyword arguments, which are taken out of `others`, ask for. Raises UsageError."""
     names = ("threshold", "class_thresholds", "margin", "smooth", "region")
-    return Decisions(*(others.pop(name) for name in names))
+    return Decisions(*(others.pop(name, None) for name in names))
 
 
 def _named(text: str) -> tuple[str, float]:

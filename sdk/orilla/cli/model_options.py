@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from orilla_runtime.errors import UsageError
+from orilla_runtime.text import printable
+
+if TYPE_CHECKING:
+    from orilla_runtime.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,3 +55,13 @@ def model_options(function: F) -> F:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def require_picture(model: Model) -> None:
+    """See that the model takes one picture, as files and cameras give them. Raises UsageError."""
+    if model.preprocess is None:
+        taken = ", ".join(str(spec) for spec in model.session.inputs)
+        raise UsageError(
+            f"{model.path} does not take one picture, but {printable(taken)}.",
+            "Give it its tensors in Python: orilla.load(PATH)(NAME=array, …).",
+        )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +12,20 @@ import click
 
 from orilla.cli.console import counted_progress, print_json, say
 from orilla.cli.decision_options import decision_options, taken_decisions
-from orilla.cli.model_options import model_options
+from orilla.cli.model_options import model_options, require_picture
+from orilla.cli.notify import Notifier
 from orilla.cli.pace_options import pace_options, reduced_line, taken_pace, without_loss
+from orilla.cli.page_options import page_options, taken_page
 from orilla.cli.source_options import source_options, taken_options
 from orilla.cli.station import config_option
 from orilla.cli.stopping import stopped_by_signals
 from orilla.cli.unsure_options import taken_unsure, unsure_options
+from orilla.cli.warnings import warnings_shown
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
 from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
     from orilla.cli.run_summary import Summary
-    from orilla_runtime.model import Model
     from orilla_runtime.pipeline import Pipeline
     from orilla_runtime.sinks.base import Sink
     from orilla_runtime.sources.base import Source
@@ -42,6 +44,7 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 @click.option("--mqtt", metavar="ADDRESS", help="Publish one object a frame: mqtt[s]://[user:password@]broker/topic.")
 @click.option("--save", help="Write annotated pictures to this folder, or a video (.mp4, .avi, .mkv, .mov).")
 @click.option("--show", is_flag=True, help="Show a window; q, Esc or closing it ends the run.")
+@page_options
 @click.option("--sink", "outside", multiple=True, metavar="NAME[=TARGET]", help="A sink that another package brings.")
 @click.option("--artifact", help="This artifact of the bundle: its path, its name, or format:precision.")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="Classes a result holds.")
@@ -89,7 +92,7 @@ def command(
     from orilla_runtime.model import load
     from orilla_runtime.pipeline import Pipeline
 
-    wanted = _wanted_sinks(others)
+    wanted, page = _wanted_sinks(others), taken_page(others)
     options, pace, decisions = taken_options(others), taken_pace(others), taken_decisions(others)
     unsure = taken_unsure(others, has_rules=decisions.have_rules)
     top = decisions.least_classes(top)
@@ -101,11 +104,16 @@ def command(
         opened = _open_sources(stack, sources, options)
         measure = measure or ("once" if _is_long(opened, max_frames, duration) else "never")
         loaded = stack.enter_context(load(model, artifact=artifact, top=top, measure=measure, **others))
-        _require_picture(loaded)
+        require_picture(loaded)
         if not quiet and measure != "never":
             say(f"{loaded.artifact} on {loaded.engine}: {printable(loaded.why)}")
         decider = decisions.decider(loaded.labels)
         sinks = [*_open_sinks(stack, wanted), *([unsure()] if unsure else [])]
+        shown = page() if page else None
+        if shown is not None:
+            stack.callback(shown.close)
+            sinks.append(shown)
+            say(f"page: {shown.url}")
         if not to_stdout and not as_json:
             sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
         pipeline = stack.enter_context(
@@ -119,21 +127,25 @@ def command(
                 **without_loss(pace, sinks),
             ),
         )
+        if shown is not None:
+            shown.follow(lambda: pipeline.counts, [source.name for source in opened if source.live])
         summary = Summary(pipeline, loaded)
         # On a terminal the lines of results are the progress.
         no_bar = quiet or (sys.stdout.isatty() and not as_json)
         with stopped_by_signals(pipeline.stop) as interrupted:
-            _consume(pipeline, summary, None if no_bar else _total(opened, max_frames), no_bar)
+            _consume(pipeline, summary, Notifier(os.environ), None if no_bar else _total(opened, max_frames), no_bar)
     limited = max_frames is not None or duration is not None
     return _conclude(pipeline, summary, interrupted(), limited, quiet=quiet, as_json=as_json)
 
 
-def _consume(pipeline: Pipeline, summary: Summary, total: int | None, no_bar: bool) -> None:
-    with counted_progress("running", no_bar) as progress, _warnings_shown():
+def _consume(pipeline: Pipeline, summary: Summary, notifier: Notifier, total: int | None, no_bar: bool) -> None:
+    with counted_progress("running", no_bar) as progress, warnings_shown():
         for record in pipeline:
             summary.add(record)
+            notifier.beat()
             counts = pipeline.counts
             progress(counts.processed + counts.failed, total)
+    notifier.stopping()
 
 
 def _conclude(
@@ -199,15 +211,6 @@ def _identity(name: str) -> Path | None:
         return None
 
 
-def _require_picture(model: Model) -> None:
-    if model.preprocess is None:
-        taken = ", ".join(str(spec) for spec in model.session.inputs)
-        raise UsageError(
-            f"{model.path} does not take one picture, but {printable(taken)}.",
-            "Give it its tensors in Python: orilla.load(PATH)(NAME=array, …).",
-        )
-
-
 def _open_sources(stack: ExitStack, names: tuple[str, ...], options: SourceOptions) -> list[Source]:
     """Every source; of several, one that cannot be opened is counted as a failure like a picture in a folder."""
     from orilla.cli.unopened import Unopened
@@ -248,23 +251,3 @@ def _total(sources: list[Source], max_frames: int | None) -> int | None:
     totals = [source.total for source in sources]
     known = None if None in totals else sum(total for total in totals if total is not None)
     return min((number for number in (known, max_frames) if number is not None), default=None)
-
-
-@contextmanager
-def _warnings_shown() -> Iterator[None]:
-    """The library's warnings, failures among them, as one line each on standard error."""
-    import logging
-
-    class Lines(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            say(f"{record.levelname.lower()}: {printable(record.getMessage())}")
-
-    logger = logging.getLogger("orilla_runtime")
-    handler, propagated = Lines(logging.WARNING), logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
