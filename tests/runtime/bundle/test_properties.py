@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +141,47 @@ def test_any_bytes(scratch: Path, data: bytes) -> None:
 def test_any_manifest_bytes(data: Any) -> None:
     with pytest.raises(BundleError):
         decode_manifest(data, "x")
+
+
+def ways(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every entry of a JSON value."""
+    below = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in below:
+        yield (*way, key)
+        yield from ways(inner, (*way, key))
+
+
+def _entry(place: Any, key: Any, otherwise: Any = None) -> Any:
+    """What stands there, as far as earlier changes have left it."""
+    if isinstance(place, list):
+        return place[key] if isinstance(key, int) and key < len(place) else otherwise
+    return place.get(key, otherwise) if isinstance(place, dict) else otherwise
+
+
+with open_bundle(BYTE_GOLDEN) as opened:
+    MANIFEST = json.loads(encode_manifest(opened.manifest, "x"))
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(ways(MANIFEST))), plain | st.just(...)), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=100)
+def test_any_entry_of_a_manifest_may_be_anything_or_missing(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    changed = copy.deepcopy(MANIFEST)
+    for way, value in changes:
+        place = changed
+        for key in way[:-1]:
+            place = _entry(place, key)
+        if _entry(place, way[-1], ...) is ...:
+            continue
+        if value is ...:
+            del place[way[-1]]
+        else:
+            place[way[-1]] = value
+    data = json.dumps(changed, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    refusal = None
+    try:
+        assert encode_manifest(decode_manifest(data, "x"), "x") == data
+    except BundleError as error:
+        refusal = error
+    if refusal is not None:
+        assert refusal.fault
+        assert str(refusal).count("\n") <= 1

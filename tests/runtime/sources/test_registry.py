@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from orilla_runtime.errors import OrillaError, SourceError, UsageError
 from orilla_runtime.sources.base import Failure, Frame
@@ -241,3 +243,21 @@ def test_options_that_cannot_be() -> None:
     for wrong in ({"retries": -1}, {"pixel_format": "MJPEG"}, {"retry_seconds": 0}, {"frozen_seconds": -1.0}):
         with pytest.raises(UsageError):
             SourceOptions(**wrong)
+
+
+@given(
+    st.sampled_from(
+        ["", "pattern:", "watch:", "env:", "file:", "http://", "rtsp://u:s3cret@", "/dev/video", "./", "9"]
+    ),
+    st.text(st.characters(exclude_characters="*?["), max_size=30),
+)
+@example("pattern:", "9" * 5000 + "x1@30")
+@example("", "9" * 5000)
+@example("", "\0")
+def test_any_text_is_a_source_or_refused_by_name(kind: str, rest: str) -> None:
+    refusal = ""
+    try:
+        open_source(kind + rest).close()
+    except OrillaError as error:
+        refusal = str(error)
+    assert "s3cret" not in refusal
