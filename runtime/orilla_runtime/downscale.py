@@ -12,12 +12,13 @@ work. docs/decisions/0003-shrinking-by-area.md has what was measured, and what e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil, gcd
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from orilla_runtime.records import dataclass
 
 Image = NDArray[np.uint8]
 Blend = tuple[tuple[int, float], ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orilla_runtime.engines.base import Session
+from orilla_runtime.records import dataclass
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.reader import Bundle

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from orilla_runtime.engines.base import EngineOptions, Session
 from orilla_runtime.errors import EngineError, UsageError
 from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import replace
 from orilla_runtime.tasks.classification import ClassificationTask
 from orilla_runtime.tasks.raw import RawTask
 from orilla_runtime.tensors import TensorSpec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from orilla_runtime.formats.model_file import ModelFile
 from orilla_runtime.formats.sniff import read_model
 from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import replace
 from orilla_runtime.tasks.classification import ClassificationTask
 from orilla_runtime.tasks.fitting import FitOptions, fit_classification
 from orilla_runtime.text import printable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
 from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess, Preprocessor
+from orilla_runtime.records import replace
 from orilla_runtime.tasks.classification import ClassificationTask
 from orilla_runtime.timing import Timing
 

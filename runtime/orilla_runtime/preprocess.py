@@ -6,7 +6,6 @@ for a model. `Preprocess` is data and travels in the bundle; `Preprocessor` is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import cv2
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from orilla_runtime.downscale import AreaDownscaler
 from orilla_runtime.errors import SourceError, UsageError
+from orilla_runtime.records import dataclass
 
 Fit = Literal["stretch", "crop", "letterbox"]
 Channels = Literal["rgb", "bgr", "grey"]

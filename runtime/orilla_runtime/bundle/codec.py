@@ -12,7 +12,6 @@ import re
 import types
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -20,6 +19,7 @@ from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST
 from orilla_runtime.bundle.manifest import FEATURES, RAW, SCHEMA, Manifest
 from orilla_runtime.errors import UsageError
+from orilla_runtime.records import is_record, names_of
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.raw_manifest import AnyManifest
@@ -182,7 +182,7 @@ def _decode(value: Any, hint: Any, path: str, where: str) -> Any:
     if origin is Mapping:
         members = _typed(value, dict, path, where)
         return {key: _decode(member, arguments[1], f"{path}.{key}", where) for key, member in members.items()}
-    if is_dataclass(hint):
+    if is_record(hint):
         return _decode_object(_typed(value, dict, path, where), hint, path, where)
     return _typed(value, hint, path, where)
 
@@ -205,7 +205,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _decode_object(members: dict[str, Any], kind: Any, path: str, where: str) -> Any:
     hints = _hints(kind)
-    names = [field.name for field in fields(kind)]
+    names = names_of(kind)
     for key in members:
         if key not in names:
             raise refusal(where, "unknown-key", f"{MANIFEST} has the unknown key {_join(path, key)!r}", UPDATE)
@@ -250,7 +250,7 @@ def _encode(value: Any, hint: Any, path: str, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {Union, types.UnionType} and value is not None:
         return _encode(value, arguments[0], path, where)
-    if type(value) is hint and is_dataclass(value):
+    if type(value) is hint and is_record(hint):
         return _encode_object(value, hint, path, where)
     if isinstance(value, Mapping):
         kind = arguments[1] if origin is Mapping else Any
@@ -268,7 +268,7 @@ def _encode(value: Any, hint: Any, path: str, where: str) -> Any:
 
 def _encode_object(value: Any, kind: Any, path: str, where: str) -> dict[str, Any]:
     hints = _hints(kind)
-    names = [field.name for field in fields(kind)]
+    names = names_of(kind)
     return {name: _encode(getattr(value, name), hints[name], _join(path, name), where) for name in names}
 
 

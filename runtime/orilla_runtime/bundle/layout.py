@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from orilla_runtime.records import dataclass
 
 MANIFEST = "manifest.json"
 MAX_BYTES = 2**31 - 1

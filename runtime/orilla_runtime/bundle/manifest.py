@@ -6,10 +6,10 @@ Every field is a key of the JSON; a new field is a new key, which readers of tod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import dataclass, field
 from orilla_runtime.tensors import TensorSpec
 
 SCHEMA = 1

@@ -6,11 +6,11 @@ What a raw bundle shares with a classifier's has the same key; every field is a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from orilla_runtime.bundle.manifest import RAW, SCHEMA, Artifact, FileEntry, Manifest
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import dataclass, field
 from orilla_runtime.tensors import TensorSpec
 
 

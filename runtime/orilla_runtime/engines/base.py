@@ -7,11 +7,11 @@ classes: an engine outside this tree needs nothing of ours but these shapes (ent
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from orilla_runtime.records import dataclass, field
 from orilla_runtime.tensors import TensorSpec
 
 Tensor = NDArray[Any]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from orilla_runtime.formats.limits import Budget, DamagedFileError
+from orilla_runtime.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

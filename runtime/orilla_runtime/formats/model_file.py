@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from orilla_runtime.records import dataclass, field
 from orilla_runtime.tensors import TensorSpec
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.flatbuffer import Buffer, Table
 from orilla_runtime.formats.limits import Budget, DamagedFileError
 from orilla_runtime.formats.tflite_names import CUSTOM, dtype_name, operator_name
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import Quantization, TensorSpec
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orilla_runtime.formats.flatbuffer import Buffer, Table
 from orilla_runtime.formats.limits import Budget, DamagedFileError
 from orilla_runtime.formats.model_file import Normalization
 from orilla_runtime.formats.text import lines_of
+from orilla_runtime.records import dataclass
 
 if TYPE_CHECKING:
     import zipfile
@@ -51,7 +51,7 @@ class TFLiteMetadata:
     version: str = ""
     inputs: tuple[TensorMetadata, ...] = ()
     outputs: tuple[TensorMetadata, ...] = ()
-    files: tuple[AssociatedFile, ...] = field(default=())
+    files: tuple[AssociatedFile, ...] = ()
 
 
 def read_metadata(data: memoryview, budget: Budget) -> TFLiteMetadata:

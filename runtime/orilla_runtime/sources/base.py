@@ -6,12 +6,13 @@ A source yields frames and failures, and always ends or says why not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from orilla_runtime.records import dataclass
 
 Image = NDArray[np.uint8]
 """A picture: uint8, BGR, height x width x 3, contiguous."""

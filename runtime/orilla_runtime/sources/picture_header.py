@@ -10,8 +10,8 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.tiff_header import read_tiff
 from orilla_runtime.sources.unreadable import Unreadable
 

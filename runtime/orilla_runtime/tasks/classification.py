@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orilla_runtime.errors import ModelError
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import TensorSpec
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from orilla_runtime.errors import ModelError, UsageError
 from orilla_runtime.formats.model_file import ModelFile, Normalization
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import dataclass
 from orilla_runtime.tasks.classification import ClassificationTask
 from orilla_runtime.tasks.fitting_input import ImageInput, image_input, no_task_fits, scaling
 from orilla_runtime.tasks.labels import given_labels, labels_inside

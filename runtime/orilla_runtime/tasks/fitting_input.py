@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.model_file import ModelFile, Normalization
 from orilla_runtime.preprocess import Layout
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import TensorSpec
 
 _FLOATS = frozenset({"float32", "float16"})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import TensorSpec
 
 

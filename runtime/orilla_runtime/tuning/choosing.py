@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from orilla_runtime.engines.base import Engine, EngineOptions, Session
 from orilla_runtime.engines.registry import engine_named, engines_for
 from orilla_runtime.engines.selection import named_engine, no_engine
 from orilla_runtime.errors import EngineError, ModelError, OrillaError
+from orilla_runtime.records import replace
 from orilla_runtime.text import printable
 from orilla_runtime.tuning.cache import recall, remember
 from orilla_runtime.tuning.speeds import Runnable, Speed, ranked
