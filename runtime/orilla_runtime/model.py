@@ -31,7 +31,16 @@ MEASURE = ("never", "once", "anew")
 
 
 class Model:
-    """What `load` returns. Calls from several threads are safe; they run one after the other.
+    """What `load` returns.
+
+    Threads: every method is for any thread. Calls run one after the other, each on all the threads of its engine, and
+    give what they give in one thread; `replica` makes a model that runs beside this one. A call cannot be broken off.
+
+    Buffers: a picture is read during the call, not changed and not kept. A result holds nothing of the model's
+    buffers: it is the caller's, and no later call changes it.
+
+    Cost of a call: the engine's `invoke`, and what makes a frame its input (of a large one, shrinking is most of it).
+    The first calls are slower, so make one before it counts. The input's buffer is made once and used again.
 
     Attributes:
         path: the file that was loaded.
@@ -190,6 +199,10 @@ def load(
     crop_fraction: float | None = None,
 ) -> Model:
     """Open a bundle, or a bare `.tflite` or `.onnx` model.
+
+    Do it once and keep what comes back: it costs the import of an engine and the preparation of its graph, tens of
+    milliseconds to seconds. It may be called in any thread. It sets up no logging, writes no environment and starts no
+    thread of its own; engines start theirs.
 
     Args:
         path: of the file; what it is, its content says.
