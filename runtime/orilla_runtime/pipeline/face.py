@@ -25,6 +25,10 @@ class Pipeline:
     A record, with its picture, belongs to whoever holds it: nothing overwrites it. None is kept here, so memory stays
     flat. One thread iterates; `stop` and `counts` are for any thread, and `stop` for signal handlers.
 
+    Beside the model and the decoding a frame costs some 15 microseconds; a run of many frames costs a thread and a
+    replica of the model for each worker, made after the first four, and of cameras a thread for each of them and for
+    each sink. They are there while the run is.
+
     Args:
         model: a loaded model; it stays open. With replicas (`Model`) inference is parallel, else shared.
         sources: one source or several, either files or live ones.
