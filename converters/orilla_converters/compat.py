@@ -131,11 +131,11 @@ def _float_one() -> Any:
 
 
 def keep_paddings(graph: Any) -> None:
-    """Name the axes of each padding with zeros that a MaxPool reads, in an ONNX graph of opset 18.
+    """Name all axes of each padding with zeros that a MaxPool reads, in an ONNX graph of opset 18.
 
     onnxruntime up to 1.31 moves such a padding into the MaxPool, which pads with the least number: negative values
-    near the border, as ResNet50V2 has them, then win over the zeros. It leaves a Pad alone that has axes. Behind a Relu
-    both are the same.
+    near the border, as ResNet50V2 has them, then win over the zeros. It leaves a Pad alone that has axes; where these
+    are not all, it takes the widths for those of all when it moves a Transpose. Behind a Relu both are the same.
     """
     import numpy as np
     from onnx import numpy_helper
@@ -148,13 +148,10 @@ def keep_paddings(graph: Any) -> None:
         before, behind = made.get(node.input[0]), _readers_behind_transposes(graph, node.output[0])
         if "MaxPool" not in behind or (before is not None and before.op_type == "Relu"):
             continue
-        widths = numpy_helper.to_array(constants[node.input[1]]).reshape(2, -1)
-        axes = np.flatnonzero(widths.any(axis=0))
-        names = [f"{node.name}/widths", f"{node.name}/axes"]
-        for name, values in zip(names, (widths[:, axes].reshape(-1), axes), strict=True):
-            graph.initializer.append(numpy_helper.from_array(values.astype(np.int64), name))
-        value = node.input[2] if len(node.input) == 3 else ""
-        node.input[:] = [node.input[0], names[0], value, names[1]]
+        rank = numpy_helper.to_array(constants[node.input[1]]).size // 2
+        axes = f"{node.name}/axes"
+        graph.initializer.append(numpy_helper.from_array(np.arange(rank, dtype=np.int64), axes))
+        node.input[:] = [*node.input[:2], node.input[2] if len(node.input) == 3 else "", axes]
 
 
 def _readers_behind_transposes(graph: Any, name: str) -> set[str]:
