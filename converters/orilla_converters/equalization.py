@@ -56,7 +56,7 @@ def equalize_job(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         flat = flattened(source.core)
     except Exception as error:
         return {"pairs": [], "why": f"its layers cannot be taken apart ({type(error).__name__})"}
-    pairs = list(_pairs(keras, flat, pixels))
+    pairs = pairs_of(keras, flat, pixels)
     before = np.asarray(source.core(pixels, training=False), np.float64)
     equalize(pairs)
     change = float(np.abs(before - np.asarray(flat(pixels, training=False))).max() / max(1e-9, np.ptp(before)))
@@ -93,30 +93,50 @@ def _scale(first: NDArray[Any], second: NDArray[Any], most: NDArray[Any] | None)
     return np.where(most <= limit, bears, 1.0)
 
 
-def _pairs(keras: Any, model: Any, pixels: NDArray[np.float32]) -> Iterator[Pair]:
+def pairs_of(keras: Any, model: Any, pixels: NDArray[np.float32]) -> list[Pair]:
     """Pairs of kernels with one way between them, on which scaling a channel does no harm."""
+    ways = list(_ways(keras, model))
+    most = _most(keras, model, {id(clipped): clipped for *_, clipped in ways if clipped is not None}, pixels)
+    return [Pair(first, second, most.get(id(clipped))) for first, second, clipped in ways]
+
+
+def _ways(keras: Any, model: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Both kernels of each pair, and the tensor that a ReLU6 between them takes, or None."""
     reading, own = readers(model), {id(node) for node in kernels(model)}
     for node in kernels(model):
         if not _gives_channels(keras, node.operation):
             continue
         tensor = node.outputs[0]
-        most: NDArray[np.float64] | None = None
+        clipped = None
         while len(found := reading.get(id(tensor), [])) == 1 and found[0] is not None:
             step = found[0]
             if id(step) in own and _takes_channels(keras, step.operation):
-                yield Pair(node.operation, step.operation, most)
+                yield node.operation, step.operation, clipped
                 break
-            if _is_relu6(keras, step.operation) and most is None:
-                most = _most(keras, model, tensor, pixels)
+            if _is_relu6(keras, step.operation) and clipped is None:
+                clipped = tensor
             elif not _keeps_channels(keras, step.operation):
                 break
             tensor = step.outputs[0]
 
 
-def _most(keras: Any, model: Any, tensor: Any, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The largest value of each channel of `tensor` on the calibration pictures."""
-    values = np.asarray(keras.Model(model.inputs, tensor)(pixels, training=False), np.float64)
-    return np.asarray(values.reshape(-1, values.shape[-1]).max(axis=0))
+def _most(
+    keras: Any, model: Any, tensors: Mapping[int, Any], pixels: NDArray[np.float32]
+) -> dict[int, NDArray[np.float64]]:
+    """The largest value of each channel of each tensor on the calibration pictures, in one pass over them."""
+    import tensorflow as tf
+
+    if not tensors:
+        return {}
+    probe = keras.Model(model.inputs, list(tensors.values()))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def largest(picture: Any) -> list[Any]:
+        values = keras.tree.flatten(probe(picture, training=False))
+        return [tf.reduce_max(value, list(range(len(value.shape) - 1))) for value in values]
+
+    rows = [[np.asarray(value, np.float64) for value in largest(picture[np.newaxis])] for picture in pixels]
+    return {key: np.max(found, axis=0) for key, found in zip(tensors, zip(*rows, strict=True), strict=True)}
 
 
 def _gives_channels(keras: Any, layer: Any) -> bool:
