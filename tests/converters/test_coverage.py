@@ -22,8 +22,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results" / "coverage.json"
 PART = ("RegNet-like (grouped)", "ViT (small)", "open height and width")
 AGAIN = "the table is out of date: python -m benchmarks.coverage --again --only NAME"
-NOT_YET = {"U-Net", "several outputs", "several inputs"}
-"""Rows that the converters do not do yet."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +70,7 @@ def test_the_table_has_every_architecture(table: dict[str, Any]) -> None:
 
 def test_no_cell_is_a_fault(table: dict[str, Any]) -> None:
     faults = {name for name, row in table["rows"].items() for cell in row.values() if mark(cell) == "✗"}
-    assert faults <= NOT_YET
+    assert faults == set()
 
 
 def test_what_is_to_be_refused_is_refused(table: dict[str, Any]) -> None:
@@ -86,9 +84,9 @@ def test_what_is_to_be_refused_is_refused(table: dict[str, Any]) -> None:
 
 def test_every_refusal_states_its_cause(table: dict[str, Any]) -> None:
     known = {cause.name for cause in CAUSES}
-    for name, row in table["rows"].items():
+    for row in table["rows"].values():
         for cell in row.values():
-            if cell["status"] == "refused" and name not in NOT_YET:
+            if cell["status"] == "refused":
                 assert cause_of(cell["reason"]) == cell["cause"]
                 assert cell["cause"] in known
                 assert cell["remedy"]
