@@ -31,8 +31,9 @@ MAX_INTEGER = 2**53 - 1
 
 UPDATE = "Update Orilla: pip install --upgrade orilla"
 
-# A string's closing quote is optional and no quantifier gives back, so that hostile text costs no more than its length.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+# Everything up to the next bracket outside of texts. A text's closing quote is optional, no quantifier gives back and
+# no place is without a match, so that hostile bytes cost no more than their length.
+_UP_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+([\[\]{}]?)', re.DOTALL)
 
 
 def manifest_as_json(manifest: AnyManifest) -> dict[str, Any]:
@@ -104,9 +105,9 @@ def _canonical(plain: object) -> bytes:
 
 def _check_depth(data: bytes, where: str) -> None:
     depth = 0
-    for token in _TOKEN.finditer(data):
-        opening = token[0]
-        depth += 1 if opening in b"[{" else -1 if opening in b"]}" else 0
+    for found in _UP_TO_BRACKET.finditer(data):
+        bracket = found[1]
+        depth += 1 if bracket in (b"[", b"{") else -1 if bracket else 0
         if depth > MAX_DEPTH:
             raise refusal(where, "too-deep", f"{MANIFEST} is nested deeper than {MAX_DEPTH}")
 
@@ -165,7 +166,7 @@ def _check_features(plain: dict[str, Any], where: str) -> None:
 
 def _decode(value: Any, hint: Any, path: str, where: str) -> Any:
     """`value` as the type `hint`; `path` is where it stands, for the message."""
-    if hint is str:  # first, for a thousand labels
+    if hint is str:
         return check_text(_typed(value, str, path, where), path, where)
     if hint is Any:
         return value
@@ -190,6 +191,8 @@ def _decode(value: Any, hint: Any, path: str, where: str) -> Any:
 def _decode_list(value: Any, arguments: tuple[Any, ...], path: str, where: str) -> tuple[Any, ...]:
     items = _typed(value, list, path, where)
     endless = arguments[-1] is Ellipsis
+    if endless and arguments[0] is str and all(type(item) is str and item.isprintable() for item in items):
+        return tuple(items)  # a thousand labels: no place is spelled out for an error that does not come
     if not endless and len(items) != len(arguments):
         raise _wrong_value(where, path, items, f"{len(arguments)} values")
     return tuple(

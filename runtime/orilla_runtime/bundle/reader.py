@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from orilla_runtime.bundle.archive import check_crc, read_data, read_entries
 from orilla_runtime.bundle.checks import check_manifest
 from orilla_runtime.bundle.codec import MAX_BYTES as MAX_MANIFEST
 from orilla_runtime.bundle.codec import decode_manifest
+from orilla_runtime.bundle.common_checks import is_sha256
 from orilla_runtime.bundle.faults import refusal
 from orilla_runtime.bundle.layout import MANIFEST, Entry
 from orilla_runtime.bundle.manifest import Manifest
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from orilla_runtime.bundle.raw_manifest import AnyArtifact, AnyManifest
 
 __all__ = ["Bundle", "is_bundle", "open_bundle"]
-
-_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Bundle:
@@ -138,7 +136,7 @@ def open_bundle(path: str | Path, expected_id: str | None = None) -> Bundle:
         BundleError: no such file, or not exactly what the writer emits; `fault` is the fault's stable name.
         UsageError: `expected_id` is not 64 hexadecimal digits.
     """
-    if expected_id is not None and not _ID.match(expected_id.lower()):
+    if expected_id is not None and not is_sha256(expected_id.lower()):
         raise UsageError(
             f"{expected_id!r} is not a bundle's id.", "An id is 64 hexadecimal digits: `orilla info` prints it."
         )

@@ -9,15 +9,16 @@ import struct
 from collections.abc import Iterator
 
 from orilla_runtime.formats.limits import Budget, DamagedFileError
-from orilla_runtime.records import dataclass
 
 
-@dataclass(frozen=True, slots=True)
 class Buffer:
     """The file's bytes with their budget."""
 
-    data: bytes | memoryview
-    budget: Budget
+    __slots__ = ("budget", "data")
+
+    def __init__(self, data: bytes | memoryview, budget: Budget) -> None:
+        self.data = data
+        self.budget = budget
 
     def unpack(self, code: str, at: int) -> int | float:
         """One little-endian number of the struct code `code`."""
@@ -35,12 +36,14 @@ class Buffer:
         return Table(self, self.offset(0))
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
-    """One table: fields by slot number; a field that is absent gives its default."""
+    """One table: fields by slot number; a field that is absent gives its default. A file has thousands."""
 
-    buffer: Buffer
-    at: int
+    __slots__ = ("at", "buffer")
+
+    def __init__(self, buffer: Buffer, at: int) -> None:
+        self.buffer = buffer
+        self.at = at
 
     def _field(self, slot: int) -> int | None:
         self.buffer.budget.spend()
