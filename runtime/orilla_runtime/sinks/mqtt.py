@@ -59,7 +59,7 @@ class MqttSink:
         self.address = parse_mqtt(target) if isinstance(target, str) else target
         self._changed = threading.Condition()
         self._sent = self._confirmed = 0
-        self._is_connected = self._is_closed = self._is_refused = False
+        self._is_connected = self._is_closed = self._is_refused = self._is_live = False
         self._reason = ""
         self._client = _client(self.address)
         self._client.on_connect = self._on_connect
@@ -81,9 +81,9 @@ class MqttSink:
             payload = json.dumps(as_object(record), ensure_ascii=False, allow_nan=False).encode(errors="replace")
         except (TypeError, ValueError) as error:
             raise SinkError(f"A result of {record.artifact} is not JSON: {error}.") from error
-        # Behind a run of files nobody tries again.
-        is_live = record.timing is not None and record.timing.age is not None
-        self._await_room(_LIVE_PATIENCE if is_live else _FILE_PATIENCE, at_once=is_live)
+        # Behind a run of files nobody tries again. Failures do not say which kind of run they are of.
+        self._is_live = self._is_live or (record.timing is not None and record.timing.age is not None)
+        self._await_room(_LIVE_PATIENCE if self._is_live else _FILE_PATIENCE, at_once=self._is_live)
         self._publish(self.address.topic, payload)
 
     def finish(self, counts: Counts) -> None:  # noqa: ARG002 - every record was published

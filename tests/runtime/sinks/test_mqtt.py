@@ -98,11 +98,15 @@ def test_without_a_broker_a_live_record_is_refused_at_once_and_a_file_waits(brok
     wait_for(lambda: not sink._is_connected)
     with pytest.raises(SinkError, match="cannot be reached"):
         sink.write(live(1))
+    with pytest.raises(SinkError, match="cannot be reached"):
+        sink.write(failure_record("line 3", 2))
+    of_files = MqttSink(address(broker))
     broker.start()
-    sink.write(frame_record("a.jpg", 2))
-    sink.finish(Counts(2))
-    sink.close()
-    assert indices(broker) == [0, 2]
+    of_files.write(frame_record("a.jpg", 3))
+    for each in (of_files, sink):
+        each.finish(Counts(2))
+        each.close()
+    assert indices(broker) == [0, 3]
 
 
 def test_a_broker_that_confirms_nothing_is_given_no_more_than_the_window(broker: Broker) -> None:
@@ -144,7 +148,8 @@ def test_a_broker_that_is_not_there_at_the_beginning_is_waited_for() -> None:
     with pytest.raises(SinkError, match="Connection refused"):
         sink.write(live(0))
     broker.start()
-    sink.write(frame_record())
+    wait_for(lambda: sink._is_connected)
+    sink.write(live(0))
     sink.finish(Counts(1))
     sink.close()
     broker.kill()
