@@ -18,7 +18,7 @@ from orilla_converters.measuring import stand
 from orilla_converters.mending import Mender, mend
 from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
-from orilla_converters.raw.conversion import RawWalk, checked_task, is_arrays
+from orilla_converters.raw.conversion import RawWalk, checked_task, is_arrays, require_for_raw
 from orilla_converters.raw.description import RawDescription
 from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
 from orilla_converters.report.reporter import Reporter, checked_report
@@ -52,7 +52,7 @@ def convert(
     output: str | Path,
     recipes: Sequence[Recipe],
     calibration: int = DEFAULT_CALIBRATION,
-    max_drop: float = DEFAULT_MAX_DROP,
+    max_drop: float | None = None,
     thresholds: Sequence[float] = (),
     timing: bool = True,
     report: str | Path | None = None,
@@ -80,7 +80,7 @@ def convert(
             then agreement is judged alone. See `task` for models that are no classifiers.
         calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
             training's split and the pictures are there, its train pictures calibrate and its test pictures judge.
-        max_drop: how far top-1 may be below Keras', as a fraction: 0.01 is one point.
+        max_drop: how far top-1 may be below Keras', as a fraction; by default 0.01, one point.
         thresholds: of scores, at which decisions are compared besides 0.5, 0.7 and 0.9.
         timing: measure the artifacts against each other; the default of a format is then the fastest, where one is
             clearly faster. Without it the precision alone decides, and the same input gives the same bytes.
@@ -95,7 +95,7 @@ def convert(
         unsafe: run the code that the model's file holds (Lambda layers).
         task: `classification`, or `raw` for a model whose outputs are no scores of classes; by default what the model
             looks like. A raw bundle of several inputs, or of others than pictures, takes as `data` an `.npz` file with
-            an array for each input, by its name; `max_drop`, `thresholds`, `timing` and `report` have no meaning there.
+            an array for each input, by its name; `max_drop`, `thresholds`, `report` and `repair` are refused there.
         jobs: conversions side by side. limit, memory: seconds and bytes that each may take.
 
     Raises:
@@ -109,9 +109,9 @@ def convert(
     recipes = _checked_recipes(recipes)
     if golden not in bundling.GOLDEN_KINDS:
         raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
-    if not 0 <= max_drop <= 1:
+    if max_drop is not None and not 0 <= max_drop <= 1:
         raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
-    thresholds, page = checked_thresholds(thresholds), checked_report(report)
+    levels, page = checked_thresholds(thresholds), checked_report(report)
     with on_disk(model) as path, Workshop(limit, jobs, memory) as workshop:
         origin = read_origin(
             path,
@@ -132,14 +132,18 @@ def convert(
         say(Step("read", name))
         description = origin.described_by(workshop)
         if isinstance(description, RawDescription):
-            walk = RawWalk(workshop, origin, description, recipes, data, calibration, seed, golden, say)
-            return walk.to(output, repairing=repair)
+            require_for_raw(
+                repair=repair, report=page is not None, max_drop=max_drop is not None, threshold=bool(thresholds)
+            )
+            walk = RawWalk(workshop, origin, description, recipes, data, calibration, seed, golden, timing, say)
+            return walk.to(output)
         if images is None:
             raise UsageError(f"{path} is a classifier; {data} holds no pictures.", "Give a folder of pictures.")
         material = _calibrate(workshop, origin, description, images, calibration, seed, say)
         source, sample = origin.job_parameters, _sample(material)
         files, keras = _write(workshop, material, sample, recipes, say)
-        judge = Judge(description, material.judged.tensors, keras, material.judged.images, max_drop, thresholds)
+        drop = DEFAULT_MAX_DROP if max_drop is None else max_drop
+        judge = Judge(description, material.judged.tensors, keras, material.judged.images, drop, levels)
         verdicts = _verify(judge, files, recipes, say)
         labels, record = origin.labels_for(description), _record(material, seed)
         preprocess = origin.preprocess_for(description)

@@ -46,7 +46,10 @@ class ArtifactResult:
 
 @dataclass(frozen=True, slots=True)
 class RawArtifactResult:
-    """One artifact of a raw bundle: its path in it, its size, what was measured and what it had to pass."""
+    """One artifact of a raw bundle: its path in it, its size, what was measured and what it had to pass.
+
+    latency, size_ratio, time_ratio, slower, larger, default: as `ArtifactResult` has them.
+    """
 
     path: str
     format: str
@@ -54,6 +57,12 @@ class RawArtifactResult:
     bytes: int
     metrics: RawMetrics
     gate: RawGate
+    latency: Latency | None
+    size_ratio: float | None
+    time_ratio: float | None
+    slower: bool
+    larger: bool
+    default: bool
 
 
 @dataclass(frozen=True, slots=True)

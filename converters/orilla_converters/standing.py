@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from orilla_converters.choice import Candidate, defaults
 from orilla_converters.progress import Note
+from orilla_converters.recipe import Recipe
 from orilla_converters.timing import Latency
 from orilla_converters.verify import Verdict
 
@@ -21,7 +22,8 @@ class Standing:
     """A verdict among the others. `latency` is None where nothing was timed or no engine here runs the artifact.
 
     size_ratio, time_ratio: of float32 of the same format; None where there is none. slower: than that, clearly.
-    default: of its format. pareto: no other is at least as good in accuracy, latency and size and better in one.
+    larger: not smaller than that although it was made to be. default: of its format. pareto: no other is at least as
+    good in accuracy, latency and size and better in one.
     """
 
     verdict: Verdict
@@ -30,21 +32,49 @@ class Standing:
     size_ratio: float | None = None
     time_ratio: float | None = None
     slower: bool = False
+    larger: bool = False
     default: bool = False
     pareto: bool = False
 
+
+class Judged(Protocol):
+    """A verdict of any kind, as far as its place among the others asks."""
+
     @property
-    def larger(self) -> bool:
-        """Not smaller than float32 although it was made to be."""
-        return self.size_ratio is not None and self.verdict.recipe.precision != "float32" and self.size_ratio >= 1
+    def recipe(self) -> Recipe: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def shortcomings(self) -> tuple[str, ...]: ...
 
 
-def artifact_path(verdict: Verdict) -> str:
+class Row(Protocol):
+    """Where a verdict of any kind stands."""
+
+    @property
+    def verdict(self) -> Judged: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def latency(self) -> Latency | None: ...
+    @property
+    def size_ratio(self) -> float | None: ...
+    @property
+    def time_ratio(self) -> float | None: ...
+    @property
+    def slower(self) -> bool: ...
+    @property
+    def larger(self) -> bool: ...
+    @property
+    def default(self) -> bool: ...
+
+
+def artifact_path(verdict: Judged) -> str:
     """The artifact's place in the bundle."""
     return f"artifacts/{verdict.recipe.name}"
 
 
-def candidates(verdicts: Sequence[Verdict]) -> list[Candidate]:
+def candidates(verdicts: Sequence[Judged]) -> list[Candidate]:
     """Those that passed their gates."""
     return [
         Candidate(artifact_path(verdict), verdict.recipe.format, verdict.recipe.precision)
@@ -70,16 +100,19 @@ def standings(
             latencies.get(artifact_path(verdict)),
             default=chosen.get(verdict.recipe.format) == artifact_path(verdict),
             pareto=verdict in passed and not any(_beats(other, verdict, latencies) for other in passed),
-            **_beside_float32(verdict, _float32(verdict, verdicts), latencies),
+            **beside_float32(verdict, verdicts, latencies),
         )
         for verdict in verdicts
     )
 
 
-def _beside_float32(verdict: Verdict, base: Verdict | None, latencies: Mapping[str, Latency]) -> dict[str, Any]:
+def beside_float32(verdict: Judged, verdicts: Sequence[Judged], latencies: Mapping[str, Latency]) -> dict[str, Any]:
+    """`size_ratio`, `larger`, `time_ratio` and `slower` where float32 of the same format is there."""
+    base = _float32(verdict, verdicts)
     if base is None:
         return {}
-    found: dict[str, Any] = {"size_ratio": len(verdict.data) / len(base.data)}
+    ratio = len(verdict.data) / len(base.data)
+    found: dict[str, Any] = {"size_ratio": ratio, "larger": verdict.recipe.precision != "float32" and ratio >= 1}
     ours, theirs = latencies.get(artifact_path(verdict)), latencies.get(artifact_path(base))
     if ours is not None and theirs is not None:
         found["time_ratio"] = ours.median / theirs.median
@@ -87,7 +120,7 @@ def _beside_float32(verdict: Verdict, base: Verdict | None, latencies: Mapping[s
     return found
 
 
-def _float32(verdict: Verdict, verdicts: Sequence[Verdict]) -> Verdict | None:
+def _float32(verdict: Judged, verdicts: Sequence[Judged]) -> Judged | None:
     """Float32 of the same format, with the same input and batch where there is such a one."""
     recipe = verdict.recipe
     same = [one for one in verdicts if (one.recipe.format, one.recipe.precision) == (recipe.format, "float32")]
@@ -121,7 +154,7 @@ def few_pictures(n: int) -> list[Note]:
     return [Note(f"Only {n} pictures judge: one of them is {100 / n:.1f} points. The interval says how sure that is.")]
 
 
-def remarks(rows: Sequence[Standing]) -> list[Note]:
+def remarks(rows: Sequence[Row]) -> list[Note]:
     """What was made small or fast and is not, and where the default is not the one that is preferred otherwise."""
     preferred = defaults(candidates([row.verdict for row in rows]), {})
     notes = []

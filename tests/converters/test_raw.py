@@ -93,6 +93,8 @@ def posed(models: Path) -> Path:
     result = convert(models / "pose.keras", data=models / "pose.npz", output=models / "pose.orilla", recipes=recipes)
     assert [one.path for one in result.raw] == [f"artifacts/{recipe.name}" for recipe in recipes]
     assert {output.name for one in result.raw for output in one.metrics.outputs} == {"box", "kind"}
+    assert [(one.default, one.slower, one.larger) for one in result.raw] == [(True, False, False)] * 3
+    assert [one.latency is None for one in result.raw] == [False, False, True]
     return result.path
 
 
@@ -104,7 +106,8 @@ def masked(models: Path) -> Path:
     for number, picture in enumerate(np.load(models / "mask.npz")["view"]):
         cv2.imwrite(str(pictures / f"{number:02}.png"), picture)
     recipes = [Recipe("tflite", "int8", calibration=12)]
-    return convert(models / "mask.keras", data=pictures, output=models / "mask.orilla", recipes=recipes).path
+    output = models / "mask.orilla"
+    return convert(models / "mask.keras", data=pictures, output=output, recipes=recipes, timing=False).path
 
 
 def test_a_raw_bundle_is_run_by_its_names(posed: Path, models: Path) -> None:
@@ -224,7 +227,13 @@ def test_a_spoiled_artifact_is_refused_with_its_output_named(posed: Path, models
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("pose", {"data": "pose.npz", "repair": True}, "repairs classifiers alone"),
+        ("pose", {"data": "pose.npz", "repair": True}, "--repair: for classifiers alone"),
+        (
+            "pose",
+            {"data": "pose.npz", "max_drop": 0.5, "thresholds": [0.4]},
+            "--max-drop, --threshold: for classifiers",
+        ),
+        ("pose", {"data": "pose.npz", "report": "page.html"}, "--report: for classifiers alone"),
         ("pose", {"data": "pictures"}, "does not hold that"),
         ("pose", {"data": "pose.npz", "labels": ["a", "b"]}, "--labels"),
         ("mask", {"data": "mask.npz"}, "a folder of pictures"),
@@ -236,6 +245,8 @@ def test_what_a_raw_conversion_refuses(
     name: str, options: dict[str, Any], words: str, models: Path, masked: Path, tmp_path: Path
 ) -> None:
     given = {**options, "data": models / options["data"], "recipes": [Recipe("onnx", "float32")]}
+    if "report" in given:
+        given["report"] = tmp_path / given["report"]
     with pytest.raises(OrillaError, match=words):
         convert(models / f"{name}.keras", output=tmp_path / "x.orilla", **given)
     assert not list(tmp_path.iterdir())

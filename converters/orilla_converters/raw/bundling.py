@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.bundling import GOLDEN_INPUTS, TOLERANCE_FLOOR, VERSIONED, operators, package_version
-from orilla_converters.choice import Candidate, defaults
 from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
 from orilla_converters.ports import Ports
 from orilla_converters.raw.judging import RawVerdict, run
 from orilla_converters.raw.refusal import sample
 from orilla_converters.raw.samples import Samples
+from orilla_converters.standing import artifact_path
 from orilla_runtime.bundle.golden_parts import pixels_of
 from orilla_runtime.bundle.raw_golden import Outputs, build_raw_golden
 from orilla_runtime.bundle.raw_manifest import RawArtifact, RawGolden, RawManifest, RawTaskInfo
@@ -27,15 +27,11 @@ from orilla_runtime.engines.base import EngineOptions
 from orilla_runtime.preprocess import Preprocess, Preprocessor
 
 
-def artifact_path(verdict: RawVerdict) -> str:
-    """The artifact's place in the bundle."""
-    return f"artifacts/{verdict.recipe.name}"
-
-
 def write(
     output: Path,
     *,
     verdicts: Sequence[RawVerdict],
+    defaults: Mapping[str, str],
     samples: Samples,
     ports: Ports,
     preprocess: Mapping[str, Preprocess],
@@ -43,19 +39,21 @@ def write(
     golden: str,
     record: Mapping[str, Any],
 ) -> str:
-    """Write the bundle of artifacts that passed, and give its id; `record` goes into `extra`."""
+    """Write the bundle of artifacts that passed, and give its id; `record` goes into `extra`.
+
+    defaults: the path of the default artifact of each format.
+    """
     entries: dict[str, bytes | Path] = {artifact_path(verdict): verdict.data for verdict in verdicts}
     test, files = (None, {}) if golden == "none" else _golden(golden, verdicts, samples, ports, preprocess)
     entries |= files
     entries["report/verification.json"] = _report(verdicts, samples)
-    candidates = [Candidate(artifact_path(one), one.recipe.format, one.recipe.precision) for one in verdicts]
     manifest = RawManifest(
         name=output.stem,
         created_by=f"orilla {package_version('orilla')}",
         task=RawTaskInfo(),
         preprocess=preprocess,
         artifacts=tuple(_artifact(verdict) for verdict in verdicts),
-        defaults=defaults(candidates, {}),
+        defaults=dict(defaults),
         files=(),
         golden=test,
         training=dict(training),

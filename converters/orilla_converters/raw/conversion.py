@@ -1,4 +1,7 @@
-"""The walk from a model of any inputs and outputs to a raw bundle: read → calibrate → write → verify → bundle."""
+"""The walk from a model of any inputs and outputs to a raw bundle.
+
+read → calibrate → write → verify → measure → bundle
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from typing import Any
 
 from orilla_converters.origin import Origin
 from orilla_converters.progress import Note, Progress, Step
-from orilla_converters.raw.bundling import artifact_path, write
+from orilla_converters.raw.bundling import write
 from orilla_converters.raw.description import RawDescription
-from orilla_converters.raw.judging import RawJudge, RawVerdict
+from orilla_converters.raw.judging import RawJudge
 from orilla_converters.raw.refusal import refusal
 from orilla_converters.raw.samples import ARRAYS, Samples, read_samples
+from orilla_converters.raw.standing import RawStanding, stand
 from orilla_converters.recipe import Recipe
 from orilla_converters.results import ConversionResult, RawArtifactResult
 from orilla_converters.tensor_file import TensorFile
@@ -28,6 +32,20 @@ def checked_task(task: str | None) -> str | None:
     if task is not None and task not in TASKS:
         raise UsageError(f"task={task!r} is not known.", f"Use {' or '.join(TASKS)}.")
     return task
+
+
+def require_for_raw(**given: bool) -> None:
+    """Refuse the options that a model without classes has no use for; `given`: which were given, by name.
+
+    Raises:
+        UsageError: one of them was.
+    """
+    useless = [f"--{name.replace('_', '-')}" for name, there in given.items() if there]
+    if useless:
+        raise UsageError(
+            f"{', '.join(useless)}: for classifiers alone, and the model gives no scores of classes for one picture.",
+            "Leave it out; report/verification.json in the bundle has the figures of every output.",
+        )
 
 
 def is_arrays(data: str | Path) -> bool:
@@ -47,11 +65,11 @@ class RawWalk:
     calibration: int
     seed: int
     golden: str
+    timing: bool
     say: Progress
 
-    def to(self, output: Path, *, repairing: bool) -> ConversionResult:
+    def to(self, output: Path) -> ConversionResult:
         """Convert, judge and write. Raises as `conversion.convert`."""
-        self._require_possible(repairing)
         self.say(
             Note(f"{self.origin.path.name} is no classifier of one picture: its bundle gives the outputs as they are.")
         )
@@ -75,10 +93,12 @@ class RawWalk:
             verdicts.append(judge.verdict(recipe, data))
         if any(verdict.shortcomings for verdict in verdicts):
             raise refusal(verdicts, samples, output)
+        rows = stand(verdicts, samples, self.description.ports, timing=self.timing, say=self.say)
         self.say(Step("bundle", str(output)))
         identity = write(
             output,
             verdicts=verdicts,
+            defaults={row.verdict.recipe.format: row.path for row in rows if row.default},
             samples=samples,
             ports=self.description.ports,
             preprocess=self.description.fed(preprocess, self.recipes[0].io),
@@ -86,14 +106,7 @@ class RawWalk:
             golden=self.golden,
             record=self._record(samples),
         )
-        results = tuple(_result(verdict) for verdict in verdicts)
-        return ConversionResult(output, identity, (), samples.calibrated_on, raw=results)
-
-    def _require_possible(self, repairing: bool) -> None:
-        if repairing:
-            raise UsageError(
-                "Orilla repairs classifiers alone.", "Leave out --repair; mixed recipes can be written by hand."
-            )
+        return ConversionResult(output, identity, (), samples.calibrated_on, raw=tuple(map(_result, rows)))
 
     def _write(self, samples: Samples) -> tuple[list[bytes], dict[str, TensorFile]]:
         """Each artifact in a process of its own; the bytes in the recipes' order, and Keras' own outputs."""
@@ -154,13 +167,20 @@ def _graph(made: Mapping[str, Any]) -> dict[str, Any]:
     return {"graph": made["path"], "ports": made["ports"], "layers": made["layers"]}
 
 
-def _result(verdict: RawVerdict) -> RawArtifactResult:
+def _result(row: RawStanding) -> RawArtifactResult:
+    verdict = row.verdict
     assert verdict.metrics is not None
     return RawArtifactResult(
-        path=artifact_path(verdict),
+        path=row.path,
         format=verdict.recipe.format,
         precision=verdict.recipe.precision,
         bytes=len(verdict.data),
         metrics=verdict.metrics,
         gate=verdict.gate,
+        latency=row.latency,
+        size_ratio=row.size_ratio,
+        time_ratio=row.time_ratio,
+        slower=row.slower,
+        larger=row.larger,
+        default=row.default,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,12 +138,19 @@ def _scale(port: InputPort, spec: TensorSpec) -> list[str]:
 
 def run(session: Session, ports: Ports, row: tuple[NDArray[Any], ...], io: str) -> tuple[NDArray[np.float32], ...]:
     """The session's outputs for one sample, as real numbers; the sample as it is stored, without the batch."""
+    found = session.run(*taken(session.inputs, ports, row, io))
+    return tuple(spec.real(tensor).copy() for spec, tensor in zip(session.outputs, found, strict=True))
+
+
+def taken(
+    specs: Sequence[TensorSpec], ports: Ports, row: tuple[NDArray[Any], ...], io: str
+) -> tuple[NDArray[Any], ...]:
+    """One sample as an artifact with these inputs takes it, a batch of one."""
     tensors = []
-    for port, spec, values in zip(ports.inputs, session.inputs, row, strict=True):
+    for port, spec, values in zip(ports.inputs, specs, row, strict=True):
         tensor = np.array(values[np.newaxis])
         if port.normalization is None:
             tensors.append(spec.stored(tensor))
         else:
             tensors.append(normalized(tensor, outside(io, port.normalization)) if spec.dtype == "float32" else tensor)
-    found = session.run(*tensors)
-    return tuple(spec.real(tensor).copy() for spec, tensor in zip(session.outputs, found, strict=True))
+    return tuple(tensors)

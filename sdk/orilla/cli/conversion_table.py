@@ -12,7 +12,7 @@ from orilla.cli.console import percent, print_table, size
 from orilla.cli.raw_display import worst_output
 
 if TYPE_CHECKING:
-    from orilla_converters.results import ArtifactResult, ConversionResult
+    from orilla_converters.results import ArtifactResult, ConversionResult, RawArtifactResult
 
 NONE = "–"
 
@@ -37,18 +37,26 @@ def print_conversion(result: ConversionResult) -> None:
 
 
 def _print_raw(result: ConversionResult) -> None:
-    columns = ("artifact", "bytes", "worst output", "SQNR dB", "cosine")
-    rows = [
-        (artifact.path.removeprefix("artifacts/"), size(artifact.bytes), *worst_output(artifact.metrics))
-        for artifact in result.raw
-    ]
-    print_table(columns, rows, numeric=("bytes", "SQNR dB", "cosine"))
+    """Each artifact by its worst output."""
+    timed = any(artifact.latency for artifact in result.raw)
+    heads = ("artifact", "bytes", "worst output", "SQNR dB", "cosine", *(("ms", "ratio") if timed else ()), "verdict")
+    rows = [_raw_row(artifact, timed) for artifact in result.raw]
+    print_table(heads, rows, numeric=tuple(head for head in heads[1:-1] if head != "worst output"))
     judged = f"judged on {result.raw[0].metrics.n} samples"
-    click.echo(f"\n{result.path}: {len(result.raw)} artifacts, {judged}. id {result.bundle_id}")
+    click.echo("\n* the default of its format" + ("   ratio: to float32's ms" if timed else ""))
+    click.echo(f"{result.path}: {len(result.raw)} artifacts, {judged}. id {result.bundle_id}")
+
+
+def _raw_row(artifact: RawArtifactResult, timed: bool) -> tuple[str, ...]:
+    times = _times(artifact) if timed else ()
+    marks = ["*"] if artifact.default else []
+    name = artifact.path.removeprefix("artifacts/")
+    verdict = " ".join(["passed", *marks, *_warnings(artifact)])
+    return (name, size(artifact.bytes), *worst_output(artifact.metrics), *times, verdict)
 
 
 def _row(artifact: ArtifactResult) -> tuple[str, ...]:
-    metrics, latency = artifact.metrics, artifact.latency
+    metrics = artifact.metrics
     return (
         artifact.path.removeprefix("artifacts/"),
         size(artifact.bytes),
@@ -56,10 +64,15 @@ def _row(artifact: ArtifactResult) -> tuple[str, ...]:
         percent(metrics.agreement),
         "exact" if metrics.sqnr_db is None else f"{metrics.sqnr_db:.1f}",
         percent(artifact.untied),
-        NONE if latency is None else f"{latency.median:.3g}",
-        NONE if artifact.time_ratio is None else f"{artifact.time_ratio:.2f}x",
+        *_times(artifact),
         _verdict(artifact),
     )
+
+
+def _times(artifact: ArtifactResult | RawArtifactResult) -> tuple[str, str]:
+    """Milliseconds, and their ratio to float32's."""
+    ratio = NONE if artifact.time_ratio is None else f"{artifact.time_ratio:.2f}x"
+    return NONE if artifact.latency is None else f"{artifact.latency.median:.3g}", ratio
 
 
 def _top1(artifact: ArtifactResult) -> str:
@@ -71,9 +84,12 @@ def _top1(artifact: ArtifactResult) -> str:
 
 def _verdict(artifact: ArtifactResult) -> str:
     marks = ("*" if artifact.default else "") + ("+" if artifact.pareto else "")
-    words = ["repaired" if artifact.repairs else "passed", marks]
-    words += [word for word, there in (("slower", artifact.slower), ("larger", artifact.larger)) if there]
+    words = ["repaired" if artifact.repairs else "passed", marks, *_warnings(artifact)]
     return " ".join(word for word in words if word)
+
+
+def _warnings(artifact: ArtifactResult | RawArtifactResult) -> list[str]:
+    return [word for word, there in (("slower", artifact.slower), ("larger", artifact.larger)) if there]
 
 
 def _marks(timed: bool) -> str:

@@ -9,7 +9,6 @@ import click
 from orilla.cli.console import print_json
 from orilla.cli.conversion_display import conversion_display
 from orilla.cli.conversion_table import conversion_as_json, print_conversion
-from orilla.cli.raw_display import print_raw
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -44,7 +43,7 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 )
 @click.option("--batch", type=click.Choice(["1", "dynamic"]), default="1", show_default=True, help="Pictures a call.")
 @click.option("--calibration", type=int, default=100, show_default=True, help="Pictures that int8 is calibrated on.")
-@click.option("--max-drop", type=float, default=0.01, show_default=True, help="Top-1 lost at most: 0.01 is one point.")
+@click.option("--max-drop", type=float, show_default="0.01", help="Top-1 lost at most: 0.01 is one point.")
 @click.option(
     "--threshold",
     "thresholds",
@@ -98,9 +97,7 @@ def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
 
     with conversion_display(quiet) as progress:
         result = convert(model, progress=progress, **options)
-    if result.raw:
-        print_raw(result, as_json=as_json)
-    elif as_json:
+    if as_json:
         print_json(conversion_as_json(result))
     else:
         print_conversion(result)
