@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,9 @@ def repaired(ruined: Path, bench: Bench, folder: Path, format_: str) -> None:
     output = folder / "scaled.orilla"
     stale = output.with_suffix(".diagnosis.json")
     stale.write_text("{}")
-    both = recipes(format_, "float32", "int8")
-    result = convert(ruined / "scaled.keras", data=bench.digits, output=output, recipes=both, repair=True, jobs=2)
+    both, page = recipes(format_, "float32", "int8"), folder / "scaled.html"
+    model = ruined / "scaled.keras"
+    result = convert(model, data=bench.digits, output=output, recipes=both, repair=True, report=page, jobs=2)
     exact, small = result.artifacts
     assert (exact.precision, small.precision) == ("float32", "int8")
     assert small.metrics.accuracy is not None
@@ -66,6 +68,11 @@ def repaired(ruined: Path, bench: Bench, folder: Path, format_: str) -> None:
         assert bundle.artifact(f"{format_}:float32").repairs == ()
     assert "the first bad layer is dw1" in first
     assert "pairs of layers equalized: passed" in last
+    text = page.read_text(encoding="utf-8")
+    told = text[text.index("<h2>What was repaired, and why</h2>") :]
+    assert told.index(f"<h3>int8.{format_}</h3>") < told.index(escape(first)) < told.index(escape(last))
+    assert "✓ repaired" in text
+    assert "All 2 artifacts passed" in text
 
 
 @pytest.mark.slow
