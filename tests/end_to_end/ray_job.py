@@ -15,13 +15,13 @@ import orilla
 
 
 def main(model: str, folder: str, result: str) -> None:
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR")
+    ray.init(num_cpus=4, include_dashboard=False, logging_level="ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = {}
     paths = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
     by_path = ray.data.from_items([{"path": path} for path in paths])
     rows["path"] = by_path.map_batches(orilla.Predictor(model), batch_size=8).take_all()
-    # As a class: one actor a CPU, which keeps its model from batch to batch.
+    # As a class: two actors, which keep their model from batch to batch; reading needs CPUs beside theirs.
     by_bytes = ray.data.read_binary_files(folder, include_paths=True)
     rows["bytes"] = by_bytes.map_batches(
         orilla.Predictor, fn_constructor_args=(model,), compute=ray.data.ActorPoolStrategy(size=2), batch_size=8
