@@ -16,7 +16,7 @@ from orilla_converters.normalization import IDENTITY
 from orilla_converters.ports import InputPort
 from orilla_converters.raw.arrays import open_arrays
 from orilla_converters.raw.samples import read_samples
-from orilla_runtime.errors import DataError
+from orilla_runtime.errors import DataError, UsageError
 from orilla_runtime.preprocess import Preprocess
 
 PORTS = (InputPort("angles", (3,)), InputPort("view", (4, 6, 3), IDENTITY))
@@ -97,6 +97,15 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
             path.write_bytes(content)
         with pytest.raises(DataError, match="there is no such file" if content is None else "is no .npz file"):
             read(path)
+
+
+def test_the_other_kind_of_data_is_refused_with_what_the_model_takes(tmp_path: Path) -> None:
+    options: Any = {"calibration": 3, "seed": 0, "folder": tmp_path}
+    made = {"view": Preprocess((4, 6))}
+    with pytest.raises(UsageError, match=r"takes angles float32\[3\], view uint8\[4x6x3\].*does not hold that"):
+        read_samples(tmp_path, PORTS, made, **options)
+    with pytest.raises(UsageError, match="a folder of pictures"):
+        read_samples(tmp_path / "x.npz", PORTS[1:], made, **options)
 
 
 def damaged(place: int, value: int) -> bytes:

@@ -225,28 +225,22 @@ def test_a_spoiled_artifact_is_refused_with_its_output_named(posed: Path, models
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "words"),
+    ("options", "words"),
     [
-        ("pose", {"data": "pose.npz", "repair": True}, "--repair: for classifiers alone"),
         (
-            "pose",
-            {"data": "pose.npz", "max_drop": 0.5, "thresholds": [0.4]},
-            "--max-drop, --threshold: for classifiers",
+            {"repair": True, "max_drop": 0.5, "thresholds": [0.4], "report": "page.html"},
+            "--repair, --report, --max-drop, --threshold: for classifiers",
         ),
-        ("pose", {"data": "pose.npz", "report": "page.html"}, "--report: for classifiers alone"),
-        ("pose", {"data": "pictures"}, "does not hold that"),
-        ("pose", {"data": "pose.npz", "labels": ["a", "b"]}, "--labels"),
-        ("mask", {"data": "mask.npz"}, "a folder of pictures"),
-        ("pose", {"data": "pose.npz", "task": "classification"}, "2 inputs"),
-        ("pose", {"data": "pose.npz", "scale": 2.0, "offset": 0.0}, "rescales every picture itself"),
+        ({"labels": ["a", "b"]}, "--labels"),
+        ({"task": "classification"}, "2 inputs"),
+        ({"scale": 2.0, "offset": 0.0}, "rescales every picture itself"),
     ],
 )
-def test_what_a_raw_conversion_refuses(
-    name: str, options: dict[str, Any], words: str, models: Path, masked: Path, tmp_path: Path
-) -> None:
-    given = {**options, "data": models / options["data"], "recipes": [Recipe("onnx", "float32")]}
+def test_what_a_raw_conversion_refuses(options: dict[str, Any], words: str, models: Path, tmp_path: Path) -> None:
+    given = dict(options)
     if "report" in given:
         given["report"] = tmp_path / given["report"]
+    recipes = [Recipe("onnx", "float32")]
     with pytest.raises(OrillaError, match=words):
-        convert(models / f"{name}.keras", output=tmp_path / "x.orilla", **given)
+        convert(models / "pose.keras", data=models / "pose.npz", output=tmp_path / "x.orilla", recipes=recipes, **given)
     assert not list(tmp_path.iterdir())
