@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from orilla_runtime.errors import SourceError, UsageError
 from orilla_runtime.model import Model, load
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Image
 from orilla_runtime.sources.picture import decode_picture, read_picture
 from orilla_runtime.tasks.classification import Classification

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from orilla_runtime.errors import SourceError, UsageError
 from orilla_runtime.pipeline.plan import PictureModel, Replica, Replicable
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Image
 from orilla_runtime.timing import Timing
 

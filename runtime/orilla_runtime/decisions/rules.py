@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from orilla_runtime.errors import UsageError
+from orilla_runtime.records import dataclass, field
 from orilla_runtime.tasks.classification import Decision, Prediction
 
 UNKNOWN = "unknown"

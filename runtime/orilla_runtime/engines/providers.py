@@ -5,7 +5,7 @@ Which package carries which: onnxruntime.ai/docs/execution-providers, and the pa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from orilla_runtime.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

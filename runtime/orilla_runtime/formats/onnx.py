@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.limits import Budget, CutFieldError, DamagedFileError
@@ -12,6 +11,7 @@ from orilla_runtime.formats.model_file import ModelFile
 from orilla_runtime.formats.onnx_graph import Graph, own_domain, read_graph
 from orilla_runtime.formats.onnx_metadata import labels_in, normalization_in, output_in
 from orilla_runtime.formats.protobuf import Message
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import TensorSpec
 
 _FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})

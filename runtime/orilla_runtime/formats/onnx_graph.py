@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from orilla_runtime.formats.limits import DamagedFileError
 from orilla_runtime.formats.protobuf import Message
+from orilla_runtime.records import dataclass
 from orilla_runtime.tensors import Quantization, TensorSpec
 
 _DTYPES = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from orilla_runtime.errors import SinkError
+from orilla_runtime.records import dataclass
 from orilla_runtime.sinks.base import Counts, Record, Sink, StopRun
 from orilla_runtime.text import printable
 

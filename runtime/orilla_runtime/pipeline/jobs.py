@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orilla_runtime.errors import SourceError
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Failure, Frame, Pending, Source
 from orilla_runtime.timing import Timing
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from orilla_runtime.engines.cpus import usable_cpus
 from orilla_runtime.errors import UsageError
+from orilla_runtime.records import dataclass
 from orilla_runtime.sinks.base import Record
 from orilla_runtime.sources.base import Image, Source
 from orilla_runtime.timing import Timing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from orilla_runtime.pipeline.jobs import Job, Outcome, Verdict
 from orilla_runtime.preprocess import Preprocess
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Failure, Frame, Pending
 from orilla_runtime.tasks.classification import Classification
 

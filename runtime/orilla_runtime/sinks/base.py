@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Failure, Frame
 from orilla_runtime.timing import Timing as Timing  # where it was before, for those who import it from here
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Image
 from orilla_runtime.tasks.classification import Classification, Decision, Prediction
 from orilla_runtime.text import printable

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TextIO
 
@@ -25,24 +24,24 @@ def open_sink(name: str, target: str | Path = "") -> Sink:
         UsageError: there is no sink of this name, or it needs a target.
         SinkError: the target cannot be written to.
     """
-    factories = sinks()
-    if name not in factories:
-        raise UsageError(f"There is no sink {name!r}.", f"Choose one of: {', '.join(sorted(factories))}.")
-    return factories[name](str(target))
+    # Other packages are searched when none of ours is meant: that takes longer than all of ours to import.
+    factory = _OURS.get(name) or sinks().get(name)
+    if factory is None:
+        raise UsageError(f"There is no sink {name!r}.", f"Choose one of: {', '.join(sorted(sinks()))}.")
+    return factory(str(target))
 
 
 def sinks() -> Mapping[str, SinkFactory]:
     """Every sink by its name. Ours go first: another package cannot take their names."""
-    found: dict[str, SinkFactory] = {entry.name: _outside(entry.name) for entry in entry_points(group="orilla.sinks")}
-    ours: dict[str, SinkFactory] = {
-        "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "mqtt": _mqtt, "page": _page,
-        "window": _window,
-    }  # fmt: skip
-    return {**found, **ours}
+    from importlib.metadata import entry_points
+
+    return {**{entry.name: _outside(entry.name) for entry in entry_points(group="orilla.sinks")}, **_OURS}
 
 
 def _outside(name: str) -> SinkFactory:
     def make(target: str) -> Sink:
+        from importlib.metadata import entry_points
+
         (entry, *_) = entry_points(group="orilla.sinks", name=name)
         try:
             sink: Sink = entry.load()(target)
@@ -107,3 +106,9 @@ def _required(name: str, target: str) -> str:
     if not target:
         raise UsageError(f"The sink {name} needs the name of a file.", "Give one.")
     return target
+
+
+_OURS: Mapping[str, SinkFactory] = {
+    "jsonl": _jsonl, "csv": _csv, "annotated": _annotated, "sqlite": _sqlite, "mqtt": _mqtt, "page": _page,
+    "window": _window,
+}  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from orilla_runtime.errors import SourceError
+from orilla_runtime.records import dataclass
 
 # Greedy up to the last @, because passwords hold any sign, @ and / among them.
 _CREDENTIALS = re.compile(r"(?<=://)\S*@")

@@ -131,11 +131,6 @@ def _wanted(options: SourceOptions) -> list[tuple[int, float]]:
     return [(setting, value) for setting, value in wanted if value is not None]
 
 
-def is_camera(text: str) -> bool:
-    """`0`, `/dev/video0` and `/dev/v4l/by-id/…` mean cameras."""
-    return re.fullmatch(r"[0-9]{1,4}|/dev/video[0-9]+|/dev/v4l/.*", text) is not None
-
-
 def _number(device: str, shown: str) -> int:
     """The number of the camera now. Raises SourceError."""
     if device.isdigit():

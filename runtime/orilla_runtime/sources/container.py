@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.picture_header import is_text
 from orilla_runtime.sources.unreadable import Unreadable
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".avi", ".mkv", ".webm", ".wmv", ".asf", ".flv", ".ogv"}
+    | {".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mjpg", ".mjpeg"}
+    | {".264", ".h264", ".h265", ".hevc"}
+)
 
 
 @dataclass(frozen=True, slots=True)

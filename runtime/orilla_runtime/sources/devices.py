@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from pathlib import Path
+
+from orilla_runtime.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,8 @@ def _name(root: Path, device: str) -> str:
         return (root / "sys/class/video4linux" / device / "name").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
+
+
+def is_camera(text: str) -> bool:
+    """`0`, `/dev/video0` and `/dev/v4l/by-id/…` mean cameras."""
+    return re.fullmatch(r"[0-9]{1,4}|/dev/video[0-9]+|/dev/v4l/.*", text) is not None

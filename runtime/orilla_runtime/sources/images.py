@@ -6,15 +6,15 @@ import glob
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orilla_runtime.errors import SourceError
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.base import Failure, Frame, Pending, Shrink
+from orilla_runtime.sources.container import VIDEO_SUFFIXES
 from orilla_runtime.sources.listing import list_pictures, natural_key
 from orilla_runtime.sources.picture import MAX_PIXELS, decode_reduced, read_file
-from orilla_runtime.sources.video import VIDEO_SUFFIXES
 
 
 class ImagesSource:

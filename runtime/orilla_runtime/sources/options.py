@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from orilla_runtime.errors import UsageError
+from orilla_runtime.records import dataclass
 from orilla_runtime.sources.picture import MAX_PIXELS
 
 

@@ -1,7 +1,8 @@
 """From what a person writes to a source: a path, a pattern, a camera's number, or the name of a plug-in.
 
 A new kind of source is one function and one line in `_KINDS`; outside this tree, an entry point in the group
-`orilla.sources`, which is used when the source is written as `NAME:REST`.
+`orilla.sources`, which is used when the source is written as `NAME:REST`. Each kind is imported when it is met: a run
+on one picture should not wait for what reads cameras.
 """
 
 from __future__ import annotations
@@ -10,19 +11,17 @@ import glob
 import os
 import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeGuard
 
 from orilla_runtime.errors import SourceError, UsageError
 from orilla_runtime.sources.address import is_address, masked
 from orilla_runtime.sources.base import Source
-from orilla_runtime.sources.camera import camera_source, is_camera
-from orilla_runtime.sources.container import is_video
+from orilla_runtime.sources.container import VIDEO_SUFFIXES, is_video
+from orilla_runtime.sources.devices import is_camera
 from orilla_runtime.sources.images import ImagesSource, folder_source, glob_source
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.picture_header import sniff_picture
-from orilla_runtime.sources.video import VIDEO_SUFFIXES, VideoSource
 
 Opener = Callable[[str, SourceOptions], Source | None]
 """Opens what it recognises; None leaves it to the next kind. A plug-in gets the text behind `NAME:`."""
@@ -64,7 +63,11 @@ def _is_source(spec: object) -> TypeGuard[Source]:
 
 
 def _camera(text: str, options: SourceOptions) -> Source | None:
-    return camera_source(text, options) if is_camera(text) else None
+    if not is_camera(text):
+        return None
+    from orilla_runtime.sources.camera import camera_source
+
+    return camera_source(text, options)
 
 
 def _stdin(text: str, options: SourceOptions) -> Source | None:
@@ -108,6 +111,8 @@ def _plugin(text: str, options: SourceOptions) -> Source | None:
     name, colon, rest = text.partition(":")
     if not colon or re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", name) is None:
         return None
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=GROUP, name=name):
         try:
             opener: Opener = point.load()
@@ -137,6 +142,8 @@ def _file(text: str, options: SourceOptions) -> Source | None:
     if not path.is_file():
         raise SourceError(f"{path} is a pipe or a device, not a file.", "Give a file, a folder or a camera's number.")
     if _is_video_file(path):
+        from orilla_runtime.sources.video import VideoSource
+
         return VideoSource(path, max_pixels=options.max_pixels)
     return ImagesSource([path], name=text, max_pixels=options.max_pixels)
 

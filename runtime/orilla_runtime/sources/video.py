@@ -18,12 +18,6 @@ from orilla_runtime.sources.frames import FramePool
 from orilla_runtime.sources.picture import MAX_PIXELS
 from orilla_runtime.sources.unreadable import Unreadable
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".avi", ".mkv", ".webm", ".wmv", ".asf", ".flv", ".ogv"}
-    | {".mpg", ".mpeg", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mjpg", ".mjpeg"}
-    | {".264", ".h264", ".h265", ".hevc"}
-)
-
 
 class VideoSource:
     """The frames of one video file, in order, none left out; implements `Source`.

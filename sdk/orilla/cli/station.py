@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +28,8 @@ def config_option(function: F) -> F:
 def _take(context: click.Context, _parameter: click.Parameter, path: str | None) -> None:
     if path is None:
         return
+    from difflib import get_close_matches
+
     values = _read(Path(path))
     known = {_spelling(one): one for one in context.command.params if one.name not in {"config", "help", None}}
     found: dict[str, Any] = {}
@@ -44,6 +44,8 @@ def _take(context: click.Context, _parameter: click.Parameter, path: str | None)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    import tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -15,9 +15,10 @@ import pytest
 
 from orilla_runtime.errors import SourceError
 from orilla_runtime.sources.base import Failure, Frame
-from orilla_runtime.sources.camera import camera_source, is_camera
+from orilla_runtime.sources.camera import camera_source
 from orilla_runtime.sources.capture_process import CaptureProcess
 from orilla_runtime.sources.connection import Lost
+from orilla_runtime.sources.devices import is_camera
 from orilla_runtime.sources.options import SourceOptions
 from orilla_runtime.sources.registry import open_source
 from orilla_runtime.sources.reports import Reports
