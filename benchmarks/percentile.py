@@ -22,7 +22,6 @@ from orilla_converters.calibration import read_pictures, select
 from orilla_converters.calibration_feed import calibration_tensors, normalized
 from orilla_converters.metrics import compare
 from orilla_converters.normalization import Normalization
-from orilla_converters.ports import Ports
 from orilla_converters.reference import probabilities
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.tracing import INPUT, LOGITS
