@@ -17,13 +17,13 @@ from orilla_runtime.loading import Opened
 from orilla_runtime.preprocess import Preprocess
 from orilla_runtime.records import replace
 from orilla_runtime.tasks.classification import ClassificationTask
-from orilla_runtime.tasks.raw import RawTask
 from orilla_runtime.tensors import TensorSpec
 from orilla_runtime.tuning.choosing import Chosen, choose
 from orilla_runtime.tuning.speeds import Runnable
 
 if TYPE_CHECKING:
     from orilla_runtime.bundle.raw_manifest import AnyArtifact
+    from orilla_runtime.tasks.raw import RawTask
 
 
 def open_bundled(
@@ -75,11 +75,17 @@ def _task_of(bundle: Bundle, wanted: str | None, top: int) -> tuple[Classificati
     if not isinstance(manifest, Manifest):
         if wanted == "classification":
             raise UsageError(f"{bundle.path.name} is no classifier.", "Leave out task: its outputs come as they are.")
-        return RawTask(), None if wanted == "raw" else manifest.picture
+        return _raw(), None if wanted == "raw" else manifest.picture
     if wanted == "raw":
-        return RawTask(), None
+        return _raw(), None
     info = manifest.task
     return ClassificationTask(info.labels, info.output, info.temperature, top=top), manifest.preprocess
+
+
+def _raw() -> RawTask:
+    from orilla_runtime.tasks.raw import RawTask
+
+    return RawTask()
 
 
 def _choose(bundle: Bundle, wanted: str | None, engine: str, options: EngineOptions, measure: str) -> Chosen:

@@ -5,7 +5,6 @@ The writer emits these bytes and the reader compares with them, so there is one 
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Sequence
 
@@ -33,9 +32,11 @@ _STORED = 0
 _TIME, _DATE = 0, 1 << 5 | 1  # 1980-01-01 00:00, the first moment that a zip file can name
 
 # ASCII alone: there is nothing to normalize, and the name is the same on every file system.
-_PART = re.compile(r"[A-Za-z0-9_+=,@-][A-Za-z0-9._+=,@-]*(?<!\.)\Z")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,@-."
 # Devices on Windows, with any suffix; unpacking such a name would write to the device.
-_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?\Z")
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{kind}{number}" for kind in ("com", "lpt") for number in range(10)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,13 @@ class Entry:
 def is_name(name: str) -> bool:
     """Whether an entry may be called so: `part/part…` in ASCII, safe to unpack on every system."""
     parts = name.split("/")
-    return len(name) <= MAX_NAME and all(_PART.match(part) and not _DEVICE.match(part) for part in parts)
+    return len(name) <= MAX_NAME and all(map(_is_part, parts))
+
+
+def _is_part(part: str) -> bool:
+    if not part or part.strip(_LETTERS) or part[0] == "." or part[-1] == ".":
+        return False
+    return part.partition(".")[0].lower() not in _DEVICES
 
 
 def order(name: str) -> tuple[bool, str]:

@@ -103,6 +103,11 @@ class Table:
             self.buffer.budget.spend()
             yield Table(self.buffer, self.buffer.offset(start + 4 * index))
 
+    def table_at(self, slot: int, index: int) -> Table | None:
+        """One of a vector of tables; None where it has no such element."""
+        start, count = self._vector(slot, 4)
+        return Table(self.buffer, self.buffer.offset(start + 4 * index)) if 0 <= index < count else None
+
     def count(self, slot: int, width: int = 4) -> int:
         """Number of elements of a vector whose elements have `width` bytes."""
         return self._vector(slot, width)[1]

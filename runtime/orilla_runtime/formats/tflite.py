@@ -176,10 +176,10 @@ def _entry(model: Table, index: int | None) -> memoryview | None:
     """The bytes of one metadata buffer."""
     if index is None:
         return None
-    for number, table in enumerate(model.tables(4)):
-        if number == index:
-            return table.bytes(0)
-    raise DamagedFileError("a metadata entry names a buffer that is not there")
+    table = model.table_at(4, index)
+    if table is None:
+        raise DamagedFileError("a metadata entry names a buffer that is not there")
+    return table.bytes(0)
 
 
 def _signatures(model: Table, graphs: tuple[_Graph, ...]) -> Iterator[Signature]:
@@ -208,7 +208,9 @@ class _Graph:
     """
 
     def __init__(self, table: Table, codes: tuple[tuple[str, bool], ...] | None) -> None:
-        self._tensors = tuple(table.tables(0))
+        self._table = table
+        # As if each were read: a small file can have a thousand graphs that share one list of tensors.
+        table.buffer.budget.spend(table.count(0))
         self.inputs = table.integers(1)
         self.outputs = table.integers(2)
         self.operators: Counter[str] = Counter()
@@ -240,9 +242,9 @@ class _Graph:
         return None
 
     def _spec(self, tensor: int, name: str | None) -> TensorSpec:
-        if not 0 <= tensor < len(self._tensors):
+        table = self._table.table_at(0, tensor)
+        if table is None:
             raise DamagedFileError("an input or output names a tensor that is not there")
-        table = self._tensors[tensor]
         # The signature says -1 where `shape` holds only what the file was written with.
         shape = table.integers(7) or table.integers(0)
         dtype = dtype_name(table.number(1, "b"))
