@@ -69,10 +69,11 @@ def main() -> None:
 
 
 def _start(python: Path, program: str, model: Path, picture: Path) -> Start:
+    # Without what `orilla benchmark` has measured on this machine: that would choose another engine or thread count.
+    environment = {**_compiling(), "XDG_CACHE_HOME": str(python.parents[2] / "empty")}
+    command = [python, "-c", program, model, picture]
     began = time.perf_counter()
-    child = subprocess.Popen(
-        [python, "-c", program, model, picture], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
