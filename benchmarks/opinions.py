@@ -1,4 +1,4 @@
-"""Do other people's tools read our files as we do? MobileNetV1 0.25, 100 ImageNet photos.
+"""Do other people's tools read our files as we do? EfficientNet-Lite0 and MobileNetV1 0.25, 100 ImageNet photos.
 
 `python -m benchmarks.opinions PYTHON`: PYTHON is that of an environment with `opinions-requirements.txt` installed.
 OpenVINO runs every file; `tf2onnx --tflite` turns the `.tflite` files into ONNX, which ONNX Runtime runs.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.imagenet import unpack
-from benchmarks.nets import MOBILENET, write_net
+from benchmarks.nets import LITE0, MOBILENET, write_net
 from benchmarks.results import write
 from orilla_converters.conversion import convert
 from orilla_converters.recipe import FORMATS, Recipe
@@ -60,10 +60,11 @@ def through_tf2onnx(file: Path, pictures: Any) -> Any:
     return np.concatenate([session.run(None, {name: picture[np.newaxis]})[0] for picture in pictures])
 
 
-def row(artifact: str, tool: str, own: Any, other: Any) -> dict[str, Any]:
+def row(net: str, artifact: str, tool: str, own: Any, other: Any) -> dict[str, Any]:
     """How two outputs for the same pictures differ."""
     same = float((own.argmax(axis=1) == other.argmax(axis=1)).mean())
     return {
+        "net": net,
         "artifact": artifact,
         "tool": tool,
         "same_top1": same,
@@ -71,36 +72,43 @@ def row(artifact: str, tool: str, own: Any, other: Any) -> dict[str, Any]:
     }
 
 
-def main(python: str) -> None:
+def opinions(net: str, python: str, folder: Path, photos: Path) -> list[dict[str, Any]]:
+    """A row for each file of a net and each tool that reads it."""
     import onnx
 
+    model, output = folder / f"{net}.keras", folder / f"{net}.orilla"
+    write_net(net, model)
+    recipes = [Recipe(format_, precision) for format_ in FORMATS for precision in ("float32", "float16", "int8")]
+    convert(model, data=photos, output=output, recipes=recipes, jobs=2, max_drop=0.02, timing=False)
+    with open_bundle(output) as bundle:
+        manifest = bundle.manifest
+        assert isinstance(manifest, Manifest)
+        files = {artifact.path: bundle.read(artifact.path) for artifact in manifest.artifacts}
+    function = Preprocessor(manifest.preprocess)
+    chosen = sorted((folder / "images").iterdir())[:: 500 // PHOTOS][:PHOTOS]
+    pictures = np.concatenate([function(read_picture(file)).copy() for file in chosen])
+    np.save(folder / "pictures.npy", pictures)
     rows = []
+    for path, data in files.items():
+        file = folder / Path(path).name
+        file.write_bytes(data)
+        format_ = file.suffix[1:]
+        own = ours(format_, data, pictures)
+        rows.append(row(net, file.name, "OpenVINO", own, through_openvino(python, file, folder / "pictures.npy")))
+        if format_ == "onnx":
+            onnx.checker.check_model(str(file), full_check=True)
+        else:
+            rows.append(row(net, file.name, "tf2onnx --tflite", own, through_tf2onnx(file, pictures)))
+    return rows
+
+
+def main(python: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        photos, model, output = unpack(folder), folder / "net.keras", folder / "net.orilla"
-        write_net(MOBILENET, model)
-        recipes = [Recipe(format_, precision) for format_ in FORMATS for precision in ("float32", "float16", "int8")]
-        convert(model, data=photos, output=output, recipes=recipes, jobs=2, max_drop=0.02, timing=False)
-        with open_bundle(output) as bundle:
-            manifest = bundle.manifest
-            assert isinstance(manifest, Manifest)
-            files = {artifact.path: bundle.read(artifact.path) for artifact in manifest.artifacts}
-        function = Preprocessor(manifest.preprocess)
-        chosen = sorted((folder / "images").iterdir())[:: 500 // PHOTOS][:PHOTOS]
-        pictures = np.concatenate([function(read_picture(file)).copy() for file in chosen])
-        np.save(folder / "pictures.npy", pictures)
-        for path, data in files.items():
-            file = folder / Path(path).name
-            file.write_bytes(data)
-            format_ = file.suffix[1:]
-            own = ours(format_, data, pictures)
-            rows.append(row(file.name, "OpenVINO", own, through_openvino(python, file, folder / "pictures.npy")))
-            if format_ == "onnx":
-                onnx.checker.check_model(str(file), full_check=True)
-            else:
-                rows.append(row(file.name, "tf2onnx --tflite", own, through_tf2onnx(file, pictures)))
+        photos = unpack(folder)
+        rows = [one for net in (LITE0, MOBILENET) for one in opinions(net, python, folder, photos)]
     figures = {"photos": PHOTOS, "onnx_checker": "full, passed by every ONNX file, ours and tf2onnx's"}
-    write("opinions", "Our files in other people's tools, MobileNetV1 0.25", figures, rows)
+    write("opinions", "Our files in other people's tools", figures, rows)
 
 
 if __name__ == "__main__":
