@@ -105,16 +105,14 @@ def digits_bundle(desk: Desk) -> Path:
     return desk.folder / "digits.orilla"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that share a costly fixture stay in one process when the suite runs in several.
 
-    First, because pytest-xdist reads the marks in the same hook.
+    As each test is collected: when all are, pytest-xdist may have read the marks already.
     """
-    for item in items:
-        path = item.path.relative_to(REPOSITORY / "tests")
-        if path.parts[0] in GROUPS:
-            item.add_marker(pytest.mark.xdist_group(GROUPS[path.parts[0]]))
+    path = item.path.relative_to(REPOSITORY / "tests")
+    if path.parts[0] in GROUPS:
+        item.add_marker(pytest.mark.xdist_group(GROUPS[path.parts[0]]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -61,7 +61,9 @@ def _save(source: KerasSource | RawSource, folder: Path) -> None:
 
     module = tf.Module()
     module.serve = tf.function(serve, input_signature=specs, autograph=False)
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve})
+    # A served model is not trained; and the gradient that swish brings of its own cannot be traced here.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: module.serve}, options=options)
 
 
 def _taken(tensor: Any, port: InputPort) -> Any:

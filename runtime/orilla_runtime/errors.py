@@ -10,6 +10,7 @@ OrillaError                 exit code 1
 ├── ServiceError            a service or a page that cannot be opened
 ├── DataError               labelled pictures that do not make a data set
 ├── ConversionError         a conversion that failed or crashed
+│   └── NoClassifierError   a model that is no classifier, where one is needed
 └── GateError               exit code 3: an artifact that is worse than its gate allows
 """
 

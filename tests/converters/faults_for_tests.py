@@ -90,7 +90,7 @@ def _written(
     import keras
     import tensorflow as tf
 
-    from orilla_converters.metadata import tflite_metadata
+    from orilla_converters.metadata import port_metadata
     from orilla_converters.tflite_file import finish
 
     image = keras.Input(source.shape, batch_size=1, dtype="uint8", name="image")
@@ -101,4 +101,10 @@ def _written(
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    return finish(converter.convert(), softmax=False, metadata=tflite_metadata("rgb"))
+    return finish(
+        converter.convert(),
+        source.ports,
+        softmax=False,
+        metadata=port_metadata(source.ports, "rgb", "uint8"),
+        bytes_as={},
+    )

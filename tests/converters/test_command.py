@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orilla.cli import run
+from orilla.cli import invoke as run
 from tests.converters.conftest import Bench
 
 

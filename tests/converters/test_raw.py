@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from orilla.cli import run as run_command
+from orilla.cli import invoke as run_command
 from orilla_converters.conversion import convert
 from orilla_converters.judging import judging_engine
 from orilla_converters.normalization import Normalization

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orilla.cli import run
+from orilla.cli import invoke as run
 from orilla_converters.conversion import convert
 from orilla_converters.layer_report import LayerReport, LayerRow
 from orilla_converters.recipe import Recipe

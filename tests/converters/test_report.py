@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from orilla.cli import run
+from orilla.cli import invoke as run
 from orilla_converters.conversion import convert
 from orilla_converters.gates import gate_for
 from orilla_converters.metrics import compare

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from orilla.cli import run
+from orilla.cli import invoke as run
 from orilla_converters.conversion import convert
 from orilla_converters.judging import judging_engine
 from orilla_converters.recipe import Recipe, default_precisions, parse_recipe
@@ -19,7 +21,7 @@ from orilla_runtime.engines.base import EngineOptions
 from orilla_runtime.errors import EngineError, ModelError, UsageError
 from orilla_runtime.formats.packed_folder import packed, unpacked
 from orilla_runtime.model import load
-from tests.converters.conftest import Bench
+from tests.converters.conftest import LABELS, Bench
 
 ARTIFACT = "artifacts/float32.savedmodel"
 RECIPES = (Recipe("tflite", "float32"), Recipe("savedmodel", "float32"))
@@ -99,6 +101,22 @@ def test_no_engine_runs_it_and_the_others_are_used(
         assert f"skipped {why}" in err
     assert run(["evaluate", str(served), str(bench.digits), "--artifact", "savedmodel"]) == 1
     assert "orilla export" in capsys.readouterr().err
+
+
+def test_an_activation_with_a_gradient_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    program = (
+        "import sys, keras\n"
+        "model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Rescaling(1 / 255),\n"
+        "    keras.layers.Conv2D(4, 3, activation='swish'), keras.layers.GlobalAveragePooling2D(),\n"
+        "    keras.layers.Dense(10, activation='softmax')])\n"
+        "model.save(sys.argv[1])\n"
+    )
+    model = tmp_path / "swish.keras"
+    subprocess.run([sys.executable, "-c", program, str(model)], check=True, capture_output=True)
+    recipe = Recipe("savedmodel", "float32")
+    output = tmp_path / "swish.orilla"
+    found = convert(model, data=bench.digits, output=output, recipes=[recipe], labels=LABELS, timing=False)
+    assert found.artifacts[0].metrics.agreement == 1
 
 
 def test_only_float32_with_bytes_in() -> None:

@@ -53,14 +53,14 @@ def test_import_runtime_is_light() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "--help"]])
 def test_help_is_light(arguments: list[str]) -> None:
-    code = f"from orilla.cli import run\nassert run({arguments!r}) == 0"
+    code = f"from orilla.cli import invoke as run\nassert run({arguments!r}) == 0"
     assert not modules_after(code) & HEAVY
 
 
 def test_a_run_on_the_device_path_needs_no_desk(shared_data: Path, unzipped: Callable[[str], Path]) -> None:
     model = shared_data / "models" / "mobilenet_v1_0.25_224_quant.tflite"
     picture = unzipped("odd_images.zip") / "files" / "photo_ok.jpg"
-    code = f"from orilla.cli import run\nassert run(['run', {str(model)!r}, {str(picture)!r}]) == 0"
+    code = f"from orilla.cli import invoke as run\nassert run(['run', {str(model)!r}, {str(picture)!r}]) == 0"
     modules = modules_after(code)
     assert not modules & DESK
     assert {"cv2", "ai_edge_litert"} <= modules
@@ -102,7 +102,7 @@ def test_orilla_run_on_one_picture_imports_nothing_needless(
     small_bundle: Path, unzipped: Callable[[str], Path]
 ) -> None:
     picture = unzipped("odd_images.zip") / "files" / "photo_ok.jpg"
-    code = f"from orilla.cli import run\nassert run(['run', {str(small_bundle)!r}, {str(picture)!r}]) == 0"
+    code = f"from orilla.cli import invoke as run\nassert run(['run', {str(small_bundle)!r}, {str(picture)!r}]) == 0"
     added = every_module_after(code) - every_module_after("import cv2, numpy, ai_edge_litert.interpreter")
     # The command's lines of warnings come through `logging`.
     assert not added & (NEEDLESS - {"logging"})

@@ -112,7 +112,7 @@ def _encoded(speed: Speed) -> dict[str, Any]:
         "engine": speed.engine,
         "device": speed.device,
         "threads": speed.threads,
-        "milliseconds": round(speed.milliseconds, 4),
+        "milliseconds": speed.milliseconds,
     }
 
 

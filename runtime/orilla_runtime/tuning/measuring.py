@@ -91,7 +91,9 @@ class _Runner:
         return (time.perf_counter() - start) / calls
 
     def speed(self) -> Speed:
-        return Speed(self.sha256, self.engine, self.session.device, self.threads, median(self.times) * 1000)
+        # As precise as it will be remembered, so that both tell the same.
+        milliseconds = round(median(self.times) * 1000, 4)
+        return Speed(self.sha256, self.engine, self.session.device, self.threads, milliseconds)
 
 
 def _opened(stack: ExitStack, models: Sequence[Runnable], deadline: float) -> tuple[list[_Runner], list[str]]:

@@ -70,7 +70,7 @@ def main() -> None:
         _silence_native_libraries()
     # A service manager's stop is an interruption like Ctrl-C: scratch folders and half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(invoke(sys.argv[1:]))
 
 
 def _silence_native_libraries() -> None:
@@ -85,7 +85,7 @@ def _silence_native_libraries() -> None:
     os.close(nowhere)
 
 
-def run(arguments: Sequence[str]) -> int:
+def invoke(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code; errors are shown on standard error in one or two lines."""
     arguments, debug = _take_debug(arguments)
     try:

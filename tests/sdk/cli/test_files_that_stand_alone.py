@@ -17,7 +17,7 @@ from tests.sdk.test_weight import DESK, modules_after
 
 def orilla(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int = 0) -> str:
     """Standard output of one command, or standard error where it is to fail."""
-    assert cli.run([str(argument) for argument in arguments]) == code
+    assert cli.invoke([str(argument) for argument in arguments]) == code
     out, err = capsys.readouterr()
     return err if code else out
 
@@ -171,5 +171,5 @@ def test_none_of_them_needs_the_desk(digits_bundle: Path, tmp_path: Path) -> Non
         ["metadata", str(path), "--set", "name=a"],
         ["export", str(digits_bundle), "--to", str(tmp_path / "app")],
     ]
-    modules = modules_after(f"from orilla.cli import run\nfor line in {lines!r}:\n    assert run(line) == 0")
+    modules = modules_after(f"from orilla.cli import invoke as run\nfor line in {lines!r}:\n    assert run(line) == 0")
     assert not modules & DESK

@@ -57,7 +57,7 @@ def test_an_error_is_one_or_two_lines(
 
     monkeypatch.setitem(cli.COMMANDS, "completion", "orilla.cli.completion")
     monkeypatch.setattr("orilla.cli.completion.command", click.Command("completion", callback=fail))
-    assert cli.run(["completion"]) == code
+    assert cli.invoke(["completion"]) == code
     shown = capsys.readouterr().err
     assert text in shown
     assert "Traceback" not in shown
@@ -71,7 +71,7 @@ def test_debug_shows_the_traceback_from_anywhere(
         raise OrillaError("a.orilla is damaged.")
 
     monkeypatch.setattr("orilla.cli.completion.command", click.Command("completion", callback=fail))
-    assert cli.run(["completion", "--debug"]) == 1
+    assert cli.invoke(["completion", "--debug"]) == 1
     shown = capsys.readouterr().err
     assert "Traceback" in shown
     assert "a.orilla is damaged." in shown

@@ -131,7 +131,7 @@ def test_a_service_that_does_not_start_says_why_in_two_lines(
     (folder / "token.txt").write_text("a-token-of-some-length")
     monkeypatch.chdir(folder)
     monkeypatch.delenv("ORILLA_TOKEN", raising=False)
-    assert cli.run(serve(*arguments)) == code
+    assert cli.invoke(serve(*arguments)) == code
     out, err = capsys.readouterr()
     assert (out, len(err.splitlines())) == ("", 2)
     assert words in err
