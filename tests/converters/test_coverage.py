@@ -47,6 +47,13 @@ def test_the_converters_do_what_the_table_says(name: str, fresh: dict[str, Any],
     assert known == {column: outcome(fresh[name][column]) for column in known}, f"{AGAIN}; {fresh[name]}"
 
 
+def test_every_cell_was_run_and_none_is_a_fault(table: dict[str, Any]) -> None:
+    for name in ARCHITECTURES:
+        for column in columns():
+            shown = mark(table["rows"][name].get(column), column.endswith(":float32"))
+            assert shown.startswith(("✓", "refused")), f"{name} {column}: {shown}"
+
+
 def test_float32_is_close_to_keras(fresh: dict[str, Any]) -> None:
     errors = [
         cell["error"]
