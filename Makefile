@@ -12,7 +12,7 @@ demo: $(VENV)/.ready
 test: lint types contracts pytest
 
 pytest: $(VENV)/.ready
-	$(BIN)/pytest -m "not slow" -n 2 --dist loadgroup --durations=15
+	$(BIN)/pytest -m "not slow" -n 2 --durations=15
 
 test-slow: $(VENV)/.ready
 	$(BIN)/pytest -m slow

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GROUPS = {"converters": "converters", "end_to_end": "desk", "sdk": "desk"}
@@ -105,14 +106,20 @@ def digits_bundle(desk: Desk) -> Path:
     return desk.folder / "digits.orilla"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that share a costly fixture stay in one process when the suite runs in several.
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests that share a costly fixture stay in one process when the suite runs in several; the others go by file.
 
-    As each test is collected: when all are, pytest-xdist may have read the marks already.
+    `--dist loadgroup` would say it with marks, but pytest-xdist 3.8 cannot tell them to pytest 9.2.
     """
-    path = item.path.relative_to(REPOSITORY / "tests")
-    if path.parts[0] in GROUPS:
-        item.add_marker(pytest.mark.xdist_group(GROUPS[path.parts[0]]))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return GROUPS.get(path.split("/")[1], path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    """How pytest-xdist hands out the tests."""
+    return ByFolder(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
