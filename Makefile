@@ -39,7 +39,7 @@ UV_COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 locks:
 	$(UV_COMPILE) --extra desk --extra dev -o locks/desk.txt
-	for extra in litert onnx cuda openvino serve mqtt; do $(UV_COMPILE) --extra $$extra -o locks/$$extra.txt; done
+	for extra in litert onnx cuda openvino serve mqtt tune; do $(UV_COMPILE) --extra $$extra -o locks/$$extra.txt; done
 
 clean:
 	rm -rf $(VENV) quickstart

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orilla_converters.stability import Flips
-from orilla_converters.standing import Standing
+from orilla_converters.standing import Row, Standing
 from orilla_converters.timing import Latency
 from orilla_runtime.bundle.manifest import Gate, Metrics
 from orilla_runtime.bundle.raw_manifest import RawGate, RawMetrics
@@ -90,21 +91,28 @@ def _artifact_result(row: Standing) -> ArtifactResult:
     if comparison is None:
         raise DataError(f"{verdict.recipe.name} was not judged.")
     return ArtifactResult(
-        path=row.path,
-        format=verdict.recipe.format,
-        precision=verdict.recipe.precision,
-        bytes=len(verdict.data),
+        **figures(row),
         metrics=comparison.metrics,
         gate=verdict.gate,
         cosine=comparison.cosine,
         untied=comparison.untied,
         flips=comparison.flips,
-        latency=row.latency,
-        size_ratio=row.size_ratio,
-        time_ratio=row.time_ratio,
-        slower=row.slower,
-        larger=row.larger,
-        default=row.default,
         pareto=row.pareto,
         repairs=verdict.repairs,
     )
+
+
+def figures(row: Row) -> dict[str, Any]:
+    """What the results of artifacts of every kind say, by the names of their fields."""
+    return {
+        "path": row.path,
+        "format": row.verdict.recipe.format,
+        "precision": row.verdict.recipe.precision,
+        "bytes": len(row.verdict.data),
+        "latency": row.latency,
+        "size_ratio": row.size_ratio,
+        "time_ratio": row.time_ratio,
+        "slower": row.slower,
+        "larger": row.larger,
+        "default": row.default,
+    }

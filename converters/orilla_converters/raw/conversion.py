@@ -19,7 +19,7 @@ from orilla_converters.raw.refusal import refusal
 from orilla_converters.raw.samples import ARRAYS, Samples, read_samples
 from orilla_converters.raw.standing import RawStanding, stand
 from orilla_converters.recipe import Recipe
-from orilla_converters.results import ConversionResult, RawArtifactResult
+from orilla_converters.results import ConversionResult, RawArtifactResult, figures
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.worker import Task, Workshop
 from orilla_runtime.errors import UsageError
@@ -170,17 +170,4 @@ def _graph(made: Mapping[str, Any]) -> dict[str, Any]:
 def _result(row: RawStanding) -> RawArtifactResult:
     verdict = row.verdict
     assert verdict.metrics is not None
-    return RawArtifactResult(
-        path=row.path,
-        format=verdict.recipe.format,
-        precision=verdict.recipe.precision,
-        bytes=len(verdict.data),
-        metrics=verdict.metrics,
-        gate=verdict.gate,
-        latency=row.latency,
-        size_ratio=row.size_ratio,
-        time_ratio=row.time_ratio,
-        slower=row.slower,
-        larger=row.larger,
-        default=row.default,
-    )
+    return RawArtifactResult(**figures(row), metrics=verdict.metrics, gate=verdict.gate)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla.models.efficientnet_lite import build_efficientnet_lite0, load_imagenet
+from orilla.models.recipe import Augmentation, TrainingRecipe
 from orilla.models.small import build_small
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.errors import UsageError
@@ -27,7 +28,7 @@ class ModelEntry:
     channels: what it can be trained on, the default first.
     fit: how a picture becomes square. A pretrained net knows things in their proportions: cut to the centre square,
         cats and dogs came out better than squashed. From scratch nothing of the picture is cut off.
-    epochs, batch_size, learning_rate, patience, shift: see `orilla.training.plan.Plan`.
+    recipe: how it is trained; `train` changes single fields of it.
     """
 
     name: str
@@ -38,11 +39,7 @@ class ModelEntry:
     largest: int
     channels: tuple[Channels, ...]
     fit: Fit
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-    shift: float
+    recipe: TrainingRecipe
     load_weights: Callable[[Any], None] | None = None
     frozen_before: str = ""
 
@@ -62,11 +59,7 @@ _ENTRIES = (
         largest=512,
         channels=("rgb", "grey"),
         fit="stretch",
-        epochs=24,
-        batch_size=32,
-        learning_rate=4e-3,
-        patience=10,
-        shift=0.1,
+        recipe=TrainingRecipe(epochs=24, learning_rate=4e-3, patience=10, augmentation=Augmentation(shift=0.1)),
     ),
     ModelEntry(
         name="efficientnet_lite0",
@@ -77,11 +70,7 @@ _ENTRIES = (
         largest=512,
         channels=("rgb",),
         fit="crop",
-        epochs=3,
-        batch_size=32,
-        learning_rate=3e-5,
-        patience=3,
-        shift=0.0,
+        recipe=TrainingRecipe(epochs=3, learning_rate=3e-5, patience=3),
         load_weights=load_imagenet,
         frozen_before="block12_expand_conv",
     ),

@@ -37,17 +37,15 @@ def train(
     *,
     output: str | Path,
     model: str = "small",
-    epochs: int | None = None,
     image_size: int | None = None,
     channels: Channels | None = None,
     fit: Fit | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
     seed: int = 0,
     validation: float = VALIDATION,
     test: float = TEST,
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> TrainResult:
     """Train a classifier on a folder with a subfolder a class, or on a CSV, and write it with its card.
 
@@ -58,7 +56,6 @@ def train(
         data: the folder, or a CSV with `path` and `label` or `class_id`.
         output: the model, `NAME.keras`; it is there whole or not at all.
         model: a name of `orilla.models.zoo.MODELS`: `small` is trained from scratch, `efficientnet_lite0` by transfer.
-        epochs: at most so many; of fine-tuning where the model is transferred (0: only the new head is trained).
         image_size: side of the model's input, in pixels. From scratch, small pictures keep theirs unasked.
         channels: `rgb` or `grey`; unasked, a model from scratch takes grey where the pictures have no colour.
         fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`. Unasked, transfer crops
@@ -66,6 +63,8 @@ def train(
         validation, test: shares of every class, 0 to 1.
         cache_bytes: how much disk the resized pictures may take while training runs.
         progress: is told of every phase and epoch.
+        changes: fields of the model's `TrainingRecipe` that are to differ, such as `epochs`, `learning_rate`,
+            `augmentation`; None leaves one as it is.
 
     Raises:
         UsageError: an option that is not possible. DataError: pictures that do not make a data set, or cannot be read.
@@ -73,7 +72,8 @@ def train(
     """
     started = time.monotonic()
     notes = _Notes(progress or silent)
-    wishes = Wishes(model, epochs, image_size, channels, fit, batch_size, learning_rate, seed, validation, test)
+    given = {name: value for name, value in changes.items() if value is not None}
+    wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test)
     entry = wishes.check()
     target = check_output(output)
     images = read_labelled(data)
@@ -89,7 +89,7 @@ def train(
         pictures.prepare(lambda done, _total: notes(Advance(done)))
         net = _built(entry, plan, len(labels), target)
         runs = _trained(net, entry, plan, pictures, places, notes)
-        judged = _judged(net, pictures, places.test, plan.batch_size, notes)
+        judged = _judged(net, pictures, places.test, plan.recipe.batch_size, notes)
 
     history = tuple(epoch for run in runs for epoch in run.history)
     best = runs[-1].best
@@ -167,14 +167,14 @@ def _trained(
 ) -> tuple[Fitted, ...]:
     class_ids = pictures.images.class_ids
     assert class_ids is not None
-    training = Feed(pictures, class_ids, places.train, plan.batch_size)
-    validation = Feed(pictures, class_ids, places.validation, plan.batch_size)
+    training = Feed(pictures, class_ids, places.train, plan.recipe.batch_size)
+    validation = Feed(pictures, class_ids, places.validation, plan.recipe.batch_size)
     if entry.transfer:
         return transfer(net, entry, training, validation, pictures, plan, progress)
     keras, _ = keras_and_tensorflow()
     logits = keras.Model(net.input, net.get_layer("logits").output)
-    run = Run("train", plan.epochs, plan.learning_rate, plan.patience)
-    change = Shift(plan.seed, plan.shift, len(pictures))
+    run = Run("train", plan.recipe.epochs, plan.recipe.learning_rate, plan.recipe.patience)
+    change = Shift(plan.seed, plan.recipe.augmentation.shift, len(pictures))
     return (fit_best(logits, training, validation, run, seed=plan.seed, progress=progress, change=change),)
 
 

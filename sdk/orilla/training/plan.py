@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from orilla.data.sample import look_at
 from orilla.data.split import TEST, VALIDATION
+from orilla.models.recipe import FIELDS, TrainingRecipe
 from orilla.models.zoo import ModelEntry, entry_of
 from orilla_runtime.errors import SinkError, UsageError
 from orilla_runtime.labelled import LabelledImages
@@ -23,19 +25,12 @@ MAX_SEED = 2**32 - 1
 class Plan:
     """Everything that decides the weights besides the pictures; it is written into the model's card.
 
-    epochs: of training; of fine-tuning where the model is transferred (0 leaves it at the new head).
-    learning_rate: the peak of training from scratch, or of fine-tuning.
-    shift: pictures move by up to this share of their sides in training.
     validation, test: shares of each class.
     """
 
     model: str
     preprocess: Preprocess
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    patience: int
-    shift: float
+    recipe: TrainingRecipe
     seed: int
     validation: float
     test: float
@@ -47,15 +42,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the caller asks for; None takes the model's default, which may depend on the pictures."""
+    """What the caller asks for; None takes the model's default, which may depend on the pictures.
+
+    changes: fields of the model's recipe that are to differ.
+    """
 
     model: str = "small"
-    epochs: int | None = None
     image_size: int | None = None
     channels: Channels | None = None
     fit: Fit | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     validation: float = VALIDATION
     test: float = TEST
@@ -67,13 +63,10 @@ class Wishes:
             UsageError: a value that is not possible.
         """
         entry = entry_of(self.model)
-        low = 0 if entry.transfer else 1
-        _between("epochs", self.epochs, low, 100_000)
-        _between("batch_size", self.batch_size, 1, 65_536)
+        if self.recipe(entry).epochs == 0 and not entry.transfer:
+            raise UsageError("epochs=0 is not possible.", f"{self.model} has no pretrained weights: take 1 or more.")
         _between("image_size", self.image_size, entry.smallest, entry.largest)
         _between("seed", self.seed, 0, MAX_SEED)
-        if self.learning_rate is not None and not 0 < self.learning_rate <= 10:
-            raise UsageError(f"learning_rate={self.learning_rate} is not possible.", "Take about 0.001.")
         if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
             raise UsageError(
                 f"validation={self.validation} and test={self.test} are not possible.",
@@ -85,17 +78,24 @@ class Wishes:
             raise UsageError(f"{self.model} does not take {self.channels} pictures.", f"Take {entry.channels[0]}.")
         return entry
 
+    def recipe(self, entry: ModelEntry) -> TrainingRecipe:
+        """The model's recipe with the changes.
+
+        Raises:
+            UsageError: a field that a recipe does not have, or a value that is not possible.
+        """
+        unknown = sorted(set(self.changes) - set(FIELDS))
+        if unknown:
+            raise UsageError(f"A training has no option {unknown[0]!r}.", f"Take some of {', '.join(FIELDS)}.")
+        return replace(entry.recipe, **self.changes)
+
     def plan(self, *, image_size: int, channels: Channels) -> Plan:
         """The complete plan, for pictures of which `image_size` and `channels` were chosen."""
         entry = self.check()
         return Plan(
             model=self.model,
             preprocess=Preprocess((image_size, image_size), fit=self.fit or entry.fit, channels=channels),
-            epochs=entry.epochs if self.epochs is None else self.epochs,
-            batch_size=self.batch_size or entry.batch_size,
-            learning_rate=self.learning_rate or entry.learning_rate,
-            patience=entry.patience,
-            shift=entry.shift,
+            recipe=self.recipe(entry),
             seed=self.seed,
             validation=self.validation,
             test=self.test,

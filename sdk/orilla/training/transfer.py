@@ -19,7 +19,7 @@ from orilla.training.loop import Fitted, Run, better, fit_best
 from orilla.training.plan import Plan
 from orilla.training.progress import Advance, Note, Phase, Progress
 
-HEAD_EPOCHS, HEAD_RATE, HEAD_PATIENCE = 20, 2e-3, 5
+HEAD_PATIENCE = 5
 
 
 class Features:
@@ -41,7 +41,7 @@ def transfer(
     """Train `model`, which has its pretrained weights; it is left with the best, of the last run given."""
     with tempfile.TemporaryDirectory(prefix="orilla-") as folder:
         head = _train_head(model, train, validation, pictures, plan, progress, Path(folder))
-    if plan.epochs == 0:
+    if plan.recipe.epochs == 0:
         return (head,)
     before = model.get_weights()
     tuned = _fine_tune(model, entry, train, validation, plan, progress)
@@ -58,12 +58,14 @@ def _train_head(
     keras, _ = keras_and_tensorflow()
     body = keras.Model(model.input, model.get_layer("features").output)
     places = np.concatenate([train.places, validation.places])
-    features = Features(_computed(body, pictures, places, plan.batch_size, progress, folder / "features"), places)
+    features = Features(
+        _computed(body, pictures, places, plan.recipe.batch_size, progress, folder / "features"), places
+    )
     dropout, logits = model.get_layer("dropout"), model.get_layer("logits")
     values = keras.Input(features.shape, name="features")
     # The layers are the model's own: what the head learns here, the model knows.
     head = keras.Model(values, logits(dropout(values)))
-    run = Run("head", HEAD_EPOCHS, HEAD_RATE, HEAD_PATIENCE)
+    run = Run("head", plan.recipe.head_epochs, plan.recipe.head_learning_rate, HEAD_PATIENCE)
     return fit_best(
         head,
         replace(train, examples=features),
@@ -96,8 +98,9 @@ def _fine_tune(model: Any, entry: ModelEntry, train: Feed, validation: Feed, pla
         # Frozen batch normalization keeps its averages too: a few pictures would only spoil them.
         layer.trainable = place >= first and not isinstance(layer, keras.layers.BatchNormalization)
     logits = keras.Model(model.input, model.get_layer("logits").output)
-    run = Run("fine-tune", plan.epochs, plan.learning_rate, plan.patience)
-    change = Shift(plan.seed, plan.shift, len(train.class_ids)) if plan.shift else None
+    run = Run("fine-tune", plan.recipe.epochs, plan.recipe.learning_rate, plan.recipe.patience)
+    shift = plan.recipe.augmentation.shift
+    change = Shift(plan.seed, shift, len(train.class_ids)) if shift else None
     fitted = fit_best(logits, train, validation, run, seed=plan.seed, progress=progress, change=change)
     for layer in model.layers:
         layer.trainable = True

@@ -95,7 +95,7 @@ def test_the_record_is_enough_to_repeat(trained: Trained) -> None:
     assert record["data_digest"] == images.digest()
     assert sorted(chain(*record["split"].values())) == [path.as_posix() for path in images.paths]
     assert {part: len(paths) for part, paths in record["split"].items()} == {"train": 28, "validation": 4, "test": 8}
-    assert record["seed"] == record["recipe"]["seed"] == 5
+    assert record["seed"] == 5
     assert record["recipe"]["epochs"] == 3
     assert {"orilla", "tensorflow", "keras", "numpy", "python"} <= set(record["versions"])
     assert [epoch["epoch"] for epoch in record["history"]] == [1, 2, 3]
