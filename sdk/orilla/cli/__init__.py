@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from orilla_runtime.text import printable
 
 COMMANDS = {
     "quickstart": "orilla.cli.quickstart",
+    "data": "orilla.cli.data",
     "train": "orilla.cli.train",
     "convert": "orilla.cli.convert",
     "recipes": "orilla.cli.recipes",
@@ -33,15 +35,22 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are modules with a `command`, imported when they are called or listed."""
+    """A group whose commands are modules with a `command`, imported when they are called or listed.
+
+    homes: the module of each command, in the order of the help.
+    """
+
+    def __init__(self, *args: Any, homes: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._homes = homes
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's name
-        return list(COMMANDS)
+        return list(self._homes)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's names
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._homes:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(self._homes[cmd_name]).command
         return command
 
 
@@ -53,7 +62,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         context.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, homes=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print the version."
 )
