@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from orilla.keras_backend import keras_and_tensorflow
+from orilla.models.entry import ModelEntry
+from orilla.models.recipe import TrainingRecipe
 from orilla.models.torch_weights import read_torch_weights
 from orilla_runtime.errors import DataError, OrillaError
 
@@ -135,3 +137,20 @@ def _weights_of(layer: str, tensors: dict[str, Any]) -> list[Any]:
     # PyTorch: output, input, row, column. A depthwise kernel has its channels first, and Keras wants them third.
     axes = (2, 3, 0, 1) if part.endswith("depthwise") else (2, 3, 1, 0)
     return [tensors[f"{conv}.weight"].transpose(axes)]
+
+
+ENTRIES = (
+    ModelEntry(
+        name="efficientnet_lite0",
+        description="EfficientNet-Lite0 with ImageNet weights, by transfer, for photos",
+        build=build_efficientnet_lite0,
+        image_size=224,
+        smallest=64,
+        largest=512,
+        channels=("rgb",),
+        fit="crop",
+        recipe=TrainingRecipe(epochs=3, learning_rate=3e-5, patience=3),
+        load_weights=load_imagenet,
+        frozen_before="block12_expand_conv",
+    ),
+)

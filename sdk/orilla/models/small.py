@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orilla.keras_backend import keras_and_tensorflow
+from orilla.models.entry import ModelEntry
+from orilla.models.recipe import Augmentation, TrainingRecipe
 
 SCALE, OFFSET = 1 / 128, -127 / 128
 WIDTH = 24
@@ -54,3 +56,18 @@ def _norm(x: Any, name: str) -> Any:
     layers = keras.layers
     x = layers.BatchNormalization(momentum=_BN_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
+
+
+ENTRIES = (
+    ModelEntry(
+        name="small",
+        description="depthwise-separable residual net, from scratch, for pictures of 8 to 96 pixels",
+        build=build_small,
+        image_size=64,
+        smallest=8,
+        largest=512,
+        channels=("rgb", "grey"),
+        fit="stretch",
+        recipe=TrainingRecipe(epochs=24, learning_rate=4e-3, patience=10, augmentation=Augmentation(shift=0.1)),
+    ),
+)

@@ -1,80 +1,30 @@
-"""The models of Orilla, by name. A new one is a file with its builder and an entry here."""
+"""The models of Orilla, by name. A new one is a file with its builder and its `ENTRIES`, joined here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from orilla.models.efficientnet_lite import build_efficientnet_lite0, load_imagenet
-from orilla.models.recipe import Augmentation, TrainingRecipe
-from orilla.models.small import build_small
+from orilla.models import efficientnet_lite, small
+from orilla.models.entry import ModelEntry
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.errors import UsageError
-from orilla_runtime.preprocess import Channels, Fit, Preprocess
+from orilla_runtime.preprocess import Preprocess
 
+__all__ = [
+    "MODELS",
+    "PRETRAINED",
+    "ModelEntry",
+    "build",
+    "entry_of",
+    "pretrained",
+    "pretrained_card",
+    "write_pretrained",
+]
 
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One model and how it is trained unless the user says otherwise.
-
-    build: called with image_size, depth, classes; gives a `keras.Model` from `image`, float32 [n, size, size, depth] of
-        raw pixels 0..255, to `probabilities`. Layers: `features` [n, f], then `logits`, then `probabilities`.
-    load_weights: for transfer: gives a built model its pretrained weights, all but the `logits` of other classes.
-    frozen_before: for transfer: the first layer that fine-tuning changes.
-    image_size: side in pixels; from scratch the largest that is taken unasked, smaller pictures keep theirs.
-    channels: what it can be trained on, the default first.
-    fit: how a picture becomes square. A pretrained net knows things in their proportions: cut to the centre square,
-        cats and dogs came out better than squashed. From scratch nothing of the picture is cut off.
-    recipe: how it is trained; `train` changes single fields of it.
-    """
-
-    name: str
-    description: str
-    build: Callable[..., Any]
-    image_size: int
-    smallest: int
-    largest: int
-    channels: tuple[Channels, ...]
-    fit: Fit
-    recipe: TrainingRecipe
-    load_weights: Callable[[Any], None] | None = None
-    frozen_before: str = ""
-
-    @property
-    def transfer(self) -> bool:
-        """True where training starts from pretrained weights."""
-        return self.load_weights is not None
-
-
-_ENTRIES = (
-    ModelEntry(
-        name="small",
-        description="depthwise-separable residual net, from scratch, for pictures of 8 to 96 pixels",
-        build=build_small,
-        image_size=64,
-        smallest=8,
-        largest=512,
-        channels=("rgb", "grey"),
-        fit="stretch",
-        recipe=TrainingRecipe(epochs=24, learning_rate=4e-3, patience=10, augmentation=Augmentation(shift=0.1)),
-    ),
-    ModelEntry(
-        name="efficientnet_lite0",
-        description="EfficientNet-Lite0 with ImageNet weights, by transfer, for photos",
-        build=build_efficientnet_lite0,
-        image_size=224,
-        smallest=64,
-        largest=512,
-        channels=("rgb",),
-        fit="crop",
-        recipe=TrainingRecipe(epochs=3, learning_rate=3e-5, patience=3),
-        load_weights=load_imagenet,
-        frozen_before="block12_expand_conv",
-    ),
-)
+_ENTRIES = (*small.ENTRIES, *efficientnet_lite.ENTRIES)
 
 MODELS: Mapping[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
 PRETRAINED: Mapping[str, Preprocess] = {
