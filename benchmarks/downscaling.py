@@ -196,7 +196,8 @@ def agreement() -> list[dict[str, Any]]:
     ):
         taken = [photo[cut] for photo in photos()]
         small = {
-            name: np.stack([way(photo)[:, :, ::-1] for photo in taken])
+            # Copied: a way may give the same buffer each time.
+            name: np.stack([way(photo)[:, :, ::-1].copy() for photo in taken])
             for name, way in {"area": area, "own": own, "linear": linear}.items()
         }
         for net, labelled in (
