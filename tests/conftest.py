@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-GROUPS = {"converters": "converters", "end_to_end": "desk", "sdk": "desk"}
+SHARED = {
+    "desk": re.compile(r"\b(desk|digits_model|digits_bundle): "),
+    "converters": re.compile(r"\b(bench|converted|ruined): "),
+}
+"""Fixtures that take half a minute to make: the files whose tests ask for one of a group run in one process."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,7 +111,7 @@ def digits_bundle(desk: Desk) -> Path:
     return desk.folder / "digits.orilla"
 
 
-class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
+class ByFixture(LoadScopeScheduling):  # type: ignore[misc]
     """Tests that share a costly fixture stay in one process when the suite runs in several; the others go by file.
 
     `--dist loadgroup` would say it with marks, but pytest-xdist 3.8 cannot tell them to pytest 9.2.
@@ -114,12 +119,18 @@ class ByFolder(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return GROUPS.get(path.split("/")[1], path)
+        return _scope(path)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+@cache
+def _scope(path: str) -> str:
+    text = (REPOSITORY / path).read_text(encoding="utf-8")
+    return next((group for group, fixtures in SHARED.items() if fixtures.search(text)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFixture:
     """How pytest-xdist hands out the tests."""
-    return ByFolder(config, log)
+    return ByFixture(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from benchmarks.results import FOLDER, machine, test_data
 from benchmarks.throughput import contenders, material
 from benchmarks.throughput.measuring import Round, rounds, spread
@@ -56,6 +58,7 @@ def _measure(
     }
     if model.format == "tflite":
         calls["hand-written threads"] = partial(contenders.hand_written, model, what)
+        calls["hand-written threads, by area"] = partial(contenders.hand_written, model, what, cv2.INTER_AREA)
     if isinstance(what, list) and model.preprocess is not None:
         shrink = Reduction(model.preprocess, always=True).part
 

@@ -40,11 +40,12 @@ def one_after_another(model: Model, what: Input) -> Labels:
     return [model(frame.image).top.class_id for frame in frames(what)]
 
 
-def hand_written(model: Model, what: Input) -> Labels:
+def hand_written(model: Model, what: Input, shrinking: int = cv2.INTER_LINEAR) -> Labels:
     """A thread reads into a queue, the other infers with every CPU: the loop that people write next.
 
     It takes OpenCV's reader, the bilinear resize that aliases and the bare interpreter, as such loops do: the same
-    input tensor's shape and the same file, nothing of Orilla's.
+    input tensor's shape and the same file, nothing of Orilla's. With INTER_AREA for `shrinking` it gives the labels
+    that Orilla gives.
     """
     interpreter, task = model.session._interpreter, model.task  # type: ignore[attr-defined]
     read: queue.Queue[Any] = queue.Queue(maxsize=8)
@@ -65,7 +66,7 @@ def hand_written(model: Model, what: Input) -> Labels:
     thread.start()
     labels = []
     while (image := read.get()) is not None:
-        small = cv2.cvtColor(cv2.resize(image, (width, height)), cv2.COLOR_BGR2RGB)
+        small = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=shrinking), cv2.COLOR_BGR2RGB)
         interpreter.set_tensor(port["index"], small[np.newaxis])
         interpreter.invoke()
         scores = interpreter.get_tensor(out["index"])[0]
