@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,14 @@ from orilla_runtime.errors import DataError
 class LabelledImages:
     """Paths and classes of a set of pictures; no pixels are held.
 
-    root: the folder, or the CSV's folder.
-    paths: relative to `root`, sorted for a folder and in the CSV's order for a CSV; absolute where the CSV says so.
+    root: the folder, or the table's folder.
+    paths: relative to `root`, sorted for a folder and in its order for a table; absolute where the table says so.
     class_ids: int64, one a path; None for pictures without labels.
     classes: names in the order of their ids; None where only ids are known.
-    ids_given: True where the ids come from a CSV's `class_id`: they are a model's output numbers, not places in
+    ids_given: True where the ids come from a table's `class_id`: they are a model's output numbers, not places in
         `classes`, which may then hold empty names for ids that no picture has.
+    columns: the table's other columns as text, one value a path, "" where a line has none. `split` (train, validation
+        or test) and `group` (pictures of one part) have a meaning for training.
     """
 
     root: Path
@@ -32,10 +34,14 @@ class LabelledImages:
     class_ids: NDArray[np.int64] | None
     classes: tuple[str, ...] | None
     ids_given: bool = False
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.class_ids is not None and len(self.class_ids) != len(self.paths):
             raise DataError(f"{self.root}: {len(self.paths)} pictures and {len(self.class_ids)} labels.")
+        for name, values in self.columns.items():
+            if len(values) != len(self.paths):
+                raise DataError(f"{self.root}: {len(self.paths)} pictures and {len(values)} values for `{name}`.")
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,7 +54,8 @@ class LabelledImages:
         """Some of the pictures, in the order of `indices`; the classes stay, also those that no picture is left of."""
         chosen = np.asarray(indices, np.int64)
         class_ids = None if self.class_ids is None else self.class_ids[chosen]
-        return replace(self, paths=tuple(self.paths[index] for index in chosen), class_ids=class_ids)
+        columns = {name: tuple(values[index] for index in chosen) for name, values in self.columns.items()}
+        return replace(self, paths=tuple(self.paths[index] for index in chosen), class_ids=class_ids, columns=columns)
 
     def label(self, index: int) -> str | None:
         """The class name of one picture, its number where only that is known, None without labels."""
@@ -61,7 +68,7 @@ class LabelledImages:
         """sha256 (hex) over the sorted relative paths, labels and files: the same on every machine.
 
         Reads every file once, in pieces. A picture that was renamed, relabelled or changed changes it; the folder's
-        own place and the order of a CSV's lines do not.
+        own place, a table's other columns and the order of its lines do not.
 
         Raises:
             DataError: a file that cannot be read.
@@ -78,8 +85,8 @@ class LabelledImages:
     def aligned(self, labels: Sequence[str]) -> LabelledImages:
         """The same pictures with class ids that are places in a model's `labels`; pictures without labels as they are.
 
-        Names must match exactly. A `class_id` of a CSV is such a place already; where the CSV names the class too, the
-        two must agree.
+        Names must match exactly. A `class_id` of a table is such a place already; where the table names the class too,
+        the two must agree.
 
         Raises:
             DataError: a class that is no label of the model, a name that several labels have, or an id out of range.

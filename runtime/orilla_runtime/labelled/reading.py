@@ -1,4 +1,4 @@
-"""From what a person gives as data to labelled pictures: a folder with a subfolder a class, or a CSV."""
+"""From what a person gives as data to labelled pictures: a folder with a subfolder a class, a CSV or a JSONL."""
 
 from __future__ import annotations
 
@@ -9,32 +9,51 @@ import numpy as np
 
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled.images import LabelledImages
+from orilla_runtime.labelled.lines import read_lines
+from orilla_runtime.labelled.rows import pictures_of, spelled_alike
 from orilla_runtime.labelled.table import read_table
 from orilla_runtime.sources.listing import is_picture_name, list_pictures
 
 _SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-_LAYOUT = "Give a folder with a subfolder for each class, or a CSV with `path` and `label` or `class_id`."
+_LAYOUT = "Give a folder with a subfolder for each class, or a CSV or JSONL with `path` and `label` or `class_id`."
+_TABLES = {".csv": read_table, ".jsonl": read_lines, ".ndjson": read_lines}
 
 
 def read_labelled(data: str | Path, *, labelled: bool = True) -> LabelledImages:
-    """The pictures of a folder or of a CSV; pictures are told by their names, none is opened.
+    """The pictures of a folder, of a CSV or of a JSONL; pictures are told by their names, none is opened.
 
     A folder's subfolders are the classes, in the order of their sorted names; what lies in them at any depth is theirs,
-    and hidden files and folders are skipped. With `labelled=False` a folder of pictures without classes, or a CSV with
-    `path` alone, is taken too (`class_ids` is None then).
+    and hidden files and folders are skipped. With `labelled=False` a folder of pictures without classes, or a table
+    with `path` alone, is taken too (`class_ids` is None then). Classes that may be one in two spellings are warned of.
 
     Raises:
-        DataError: no such folder or CSV, no pictures, a class without pictures, or a CSV that is not in order.
+        DataError: no such folder or table, no pictures, a class without pictures, or a table that is not in order.
     """
+    images = _read(data, labelled=labelled)
+    for names in spelled_alike(images):
+        counted = " and ".join(f"{name!r} ({_count(images, name)})" for name in names)
+        logging.getLogger(__name__).warning(
+            "%s: %s are different classes by their spelling; if they are one, spell them the same.", data, counted
+        )
+    return images
+
+
+def _count(images: LabelledImages, name: str) -> int:
+    ids = [index for index, known in enumerate(images.classes or ()) if known == name]
+    return int(np.isin(images.class_ids, ids).sum()) if images.class_ids is not None else 0
+
+
+def _read(data: str | Path, *, labelled: bool) -> LabelledImages:
     path = Path(data)
     try:
         if str(data) and path.is_dir():
             return _read_folder(path, labelled=labelled)
         if not str(data) or not path.exists():
-            raise DataError(f"{data}: no such folder or CSV.", _LAYOUT)
-        if path.suffix.lower() != ".csv" or not path.is_file():
-            raise DataError(f"{path} is neither a folder nor a CSV.", _LAYOUT)
-        return read_table(path, labelled=labelled)
+            raise DataError(f"{data}: no such folder or table.", _LAYOUT)
+        read_rows = _TABLES.get(path.suffix.lower())
+        if read_rows is None or not path.is_file():
+            raise DataError(f"{path} is neither a folder nor a CSV nor a JSONL.", _LAYOUT)
+        return pictures_of(path, list(read_rows(path, labelled=labelled)))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"{path} cannot be read: {reason}.") from error

@@ -208,6 +208,8 @@ def test_a_table_of_paths_alone(tmp_path: Path) -> None:
         ("path,label\na.jpg,x\n".encode("utf-16"), "not text in UTF-8"),
         ("path,label\na.jpg," + "x" * 200_000 + "\n", "not a CSV"),
         (b"path,label\na.jpg\0,x\n", "control character|not a CSV"),
+        ("path,label\na.jpg,ant, red\n", "line 2: 3 values for 2 columns"),
+        ("path,label,light,light\na.jpg,x,1,2\n", "column `light` twice"),
     ],
 )
 def test_a_table_that_is_not_in_order(tmp_path: Path, text: str | bytes, words: str) -> None:
@@ -256,6 +258,44 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows
     data = read_labelled(folder / "t.csv")
     assert _posix(data) == names
     assert [data.label(index) for index in range(len(data))] == [label for _, label, _ in rows]
+
+
+def test_other_columns_are_kept_as_text(tmp_path: Path) -> None:
+    text = "path,label,group, light ,,split\na.jpg,x,7, dim ,left out,train\nb.jpg,y,,,,test\nc.jpg,y\n"
+    data = read_labelled(_table(tmp_path, text, "a.jpg", "b.jpg", "c.jpg"))
+    assert data.columns == {"group": ("7", "", ""), "light": ("dim", "", ""), "split": ("train", "test", "")}
+    assert data.subset([2, 0]).columns["split"] == ("", "train")
+    assert data.aligned(["y", "x"]).columns == data.columns
+    plain = read_labelled(_table(tmp_path, "path,label\na.jpg,x\nb.jpg,y\nc.jpg,y\n"))
+    assert plain.columns == {}
+    assert plain.digest() == data.digest()
+    with pytest.raises(DataError, match="3 pictures and 1 values for `light`"):
+        LabelledImages(data.root, data.paths, data.class_ids, data.classes, columns={"light": ("dim",)})
+
+
+@pytest.mark.parametrize(
+    ("names", "warned"),
+    [
+        (["Cat", "cat "], ["'Cat' (1) and 'cat' (1) are different classes"]),
+        (["K\u00e4fer", "Ka\u0308fer"], ["are different classes"]),
+        (["T-shirt", "t shirt", "MT_Free", "mt free"], ["'MT_Free' (1)", "'T-shirt' (1) and 't shirt' (1)"]),
+        (["A", "a"], []),
+        (["-1", "1", "10", "cat", "cats"], []),
+    ],
+)
+def test_classes_in_two_spellings_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, names: list[str], warned: list[str]
+) -> None:
+    lines = "".join(f"{place}.jpg,{name}\n" for place, name in enumerate(names))
+    file = _table(tmp_path, f"path,label\n{lines}", *(f"{place}.jpg" for place in range(len(names))))
+    with caplog.at_level(logging.WARNING):
+        assert read_labelled(file).classes == tuple(sorted(name.strip() for name in names))
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == len(warned)
+    for message, words in zip(messages, warned, strict=True):
+        assert words in message
+        assert str(file) in message
+        assert "spell them the same" in message
 
 
 def test_alignment_by_name(tmp_path: Path) -> None:
