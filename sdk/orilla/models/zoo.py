@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla.models import efficientnet_lite, small
-from orilla.models.entry import ModelEntry
+from orilla.models.entry import IMAGENET, ModelEntry
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.errors import UsageError
 from orilla_runtime.preprocess import Preprocess
@@ -71,7 +71,7 @@ def pretrained(name: str) -> Any:
     entry = entry_of(name)
     model = entry.build(image_size=card.preprocess.size[0], depth=card.preprocess.depth, classes=len(card.labels))
     assert entry.load_weights is not None
-    entry.load_weights(model)
+    entry.load_weights(model, IMAGENET)
     return model
 
 

@@ -43,6 +43,7 @@ def train(
     seed: int = 0,
     validation: float = VALIDATION,
     test: float = TEST,
+    weights: str | Path | None = None,
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
     **changes: Any,
@@ -61,6 +62,8 @@ def train(
         fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`. Unasked, transfer crops
             and training from scratch stretches.
         validation, test: shares of every class, 0 to 1.
+        weights: what a model of transfer starts from: `imagenet` (unasked), a `.weights.h5`, `.h5` or `.keras` file of
+            the same net, or `random`, which trains all of it from scratch.
         cache_bytes: how much disk the resized pictures may take while training runs.
         progress: is told of every phase and epoch.
         changes: fields of the model's `TrainingRecipe` that are to differ, such as `epochs`, `learning_rate`,
@@ -73,7 +76,7 @@ def train(
     started = time.monotonic()
     notes = _Notes(progress or silent)
     given = {name: value for name, value in changes.items() if value is not None}
-    wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test)
+    wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test, weights)
     entry = wishes.check()
     target = check_output(output)
     images = read_labelled(data)
@@ -158,7 +161,7 @@ def _built(entry: ModelEntry, plan: Plan, classes: int, target: Path) -> Any:
     net = build(plan.model, image_size=plan.image_size, depth=plan.preprocess.depth, classes=classes)
     check_output(target, needed_bytes=net.count_params() * _BYTES_PER_WEIGHT + _SPARE_BYTES)
     if entry.load_weights:
-        entry.load_weights(net)
+        entry.load_weights(net, plan.weights)
     return net
 
 
@@ -169,7 +172,7 @@ def _trained(
     assert class_ids is not None
     training = Feed(pictures, class_ids, places.train, plan.recipe.batch_size)
     validation = Feed(pictures, class_ids, places.validation, plan.recipe.batch_size)
-    if entry.transfer:
+    if plan.transfer:
         return transfer(net, entry, training, validation, pictures, plan, progress)
     keras, _ = keras_and_tensorflow()
     logits = keras.Model(net.input, net.get_layer("logits").output)

@@ -11,7 +11,9 @@ from typing import Any, get_args
 
 from orilla.data.sample import look_at
 from orilla.data.split import TEST, VALIDATION
+from orilla.models.entry import IMAGENET, RANDOM
 from orilla.models.recipe import FIELDS, TrainingRecipe
+from orilla.models.weights_file import check_weights_file
 from orilla.models.zoo import ModelEntry, entry_of
 from orilla_runtime.errors import SinkError, UsageError
 from orilla_runtime.labelled import LabelledImages
@@ -25,7 +27,7 @@ MAX_SEED = 2**32 - 1
 class Plan:
     """Everything that decides the weights besides the pictures; it is written into the model's card.
 
-    validation, test: shares of each class.
+    validation, test: shares of each class. weights: what training starts from: `imagenet`, `random`, or a file.
     """
 
     model: str
@@ -34,6 +36,12 @@ class Plan:
     seed: int
     validation: float
     test: float
+    weights: str = RANDOM
+
+    @property
+    def transfer(self) -> bool:
+        """True where training starts from pretrained weights: a new head first, then the last layers."""
+        return self.weights != RANDOM
 
     @property
     def image_size(self) -> int:
@@ -44,7 +52,8 @@ class Plan:
 class Wishes:
     """What the caller asks for; None takes the model's default, which may depend on the pictures.
 
-    changes: fields of the model's recipe that are to differ.
+    changes: fields of the model's recipe that are to differ. weights: for a model of transfer: `imagenet` (the
+    default), `random`, which trains all of it from scratch, or a file.
     """
 
     model: str = "small"
@@ -55,6 +64,7 @@ class Wishes:
     seed: int = 0
     validation: float = VALIDATION
     test: float = TEST
+    weights: str | Path | None = None
 
     def check(self) -> ModelEntry:
         """The entry of the model; everything that needs no picture is checked.
@@ -63,8 +73,9 @@ class Wishes:
             UsageError: a value that is not possible.
         """
         entry = entry_of(self.model)
-        if self.recipe(entry).epochs == 0 and not entry.transfer:
-            raise UsageError("epochs=0 is not possible.", f"{self.model} has no pretrained weights: take 1 or more.")
+        start = self.start(entry)
+        if self.recipe(entry).epochs == 0 and start == RANDOM:
+            raise UsageError("epochs=0 is not possible.", f"{self.model} is trained from scratch: take 1 or more.")
         _between("image_size", self.image_size, entry.smallest, entry.largest)
         _between("seed", self.seed, 0, MAX_SEED)
         if not (0 < self.validation < 1 and 0 < self.test < 1 and self.validation + self.test < 1):
@@ -78,6 +89,20 @@ class Wishes:
             raise UsageError(f"{self.model} does not take {self.channels} pictures.", f"Take {entry.channels[0]}.")
         return entry
 
+    def start(self, entry: ModelEntry) -> str:
+        """What training starts from: `imagenet`, `random`, or a file that is there.
+
+        Raises:
+            UsageError: weights for a model that takes none, or no such file.
+        """
+        if not entry.transfer:
+            if self.weights not in {None, RANDOM}:
+                raise UsageError(f"{self.model} takes no pretrained weights.", "Leave --weights out.")
+            return RANDOM
+        if self.weights in {None, IMAGENET, RANDOM}:
+            return str(self.weights or IMAGENET)
+        return str(check_weights_file(str(self.weights)))
+
     def recipe(self, entry: ModelEntry) -> TrainingRecipe:
         """The model's recipe with the changes.
 
@@ -87,7 +112,7 @@ class Wishes:
         unknown = sorted(set(self.changes) - set(FIELDS))
         if unknown:
             raise UsageError(f"A training has no option {unknown[0]!r}.", f"Take some of {', '.join(FIELDS)}.")
-        return replace(entry.recipe, **self.changes)
+        return replace(entry.recipe_from(self.start(entry)), **self.changes)
 
     def plan(self, *, image_size: int, channels: Channels) -> Plan:
         """The complete plan, for pictures of which `image_size` and `channels` were chosen."""
@@ -99,6 +124,7 @@ class Wishes:
             seed=self.seed,
             validation=self.validation,
             test=self.test,
+            weights=self.start(entry),
         )
 
 

@@ -279,7 +279,7 @@ def _check_frozen(model: Any) -> None:
     original = zoo.build("efficientnet_lite0", image_size=64, depth=3, classes=2)
     entry = zoo.entry_of("efficientnet_lite0")
     assert entry.load_weights is not None
-    entry.load_weights(original)
+    entry.load_weights(original, "imagenet")
     names = [layer.name for layer in model.layers]
     for place, (one, two) in enumerate(zip(model.layers, original.layers, strict=True)):
         if place < names.index(entry.frozen_before) or one.name.endswith("_bn"):
