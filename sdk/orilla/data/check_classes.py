@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla.data.findings import Finding, each, pictures
-from orilla.data.spellings import two_spellings
 from orilla_runtime.labelled import LabelledImages
+from orilla_runtime.labelled.rows import spelled_alike
 
 _FEW = 10
 _SPLIT = 3
@@ -25,10 +25,11 @@ def class_findings(images: LabelledImages) -> Iterator[Finding]:
     ids, counts = np.unique(images.class_ids, return_counts=True)
     names = {int(i): str(i) if images.classes is None else images.classes[i] for i in ids}
     labels = list(names.values())
-    if groups := two_spellings(labels):
+    present = (tuple(label for label in group if label in labels) for group in spelled_alike(images))
+    if groups := [group for group in present if len(group) > 1]:
         told = "; ".join(" / ".join(map(repr, group)) for group in groups[:_LISTED])
-        text = f"One class under two names: {told}. Give all of its pictures one label, else it is learned as two."
-        yield Finding("error", "two_spellings", text, tuple(_paths_of(images, names, group) for group in groups))
+        text = f"One class under two names, perhaps: {told}. Spell them the same, else they are learned as two."
+        yield Finding("warning", "two_spellings", text, tuple(_paths_of(images, names, group) for group in groups))
     if len(ids) == 1:
         text = f"All pictures have one label, {labels[0]!r}. A classifier needs two classes or more."
         yield Finding("error", "one_class", text)
