@@ -31,7 +31,8 @@ def convert(
     Args:
         model: a `.keras` or `.h5` file, the folder of a SavedModel, a Keras model in memory, or the name of a
             pretrained one (`efficientnet_lite0`).
-        data: a folder with a subfolder a class, a CSV, or a folder of pictures without labels.
+        data: a folder with a subfolder a class, a CSV or JSONL, a folder of pictures without labels, an `.npz` with
+            labelled pictures or with an array for each input of the model, or a named set such as `mnist`.
         output: the bundle, `NAME.orilla`; it is there whole or not at all.
         formats, precisions, io, batch: every combination of a format and a precision becomes an artifact; without
             precisions float32, float16 and int8 of `tflite` and `onnx`, and float32 of `savedmodel`.
@@ -43,8 +44,11 @@ def convert(
         GateError: an artifact is worse than its gate allows; no bundle was written.
         ConversionError: a converter failed. DataError: the pictures do not fit the model.
     """
+    from orilla.data.opening import data_file, is_labelled_arrays, is_named
     from orilla_converters.conversion import convert as convert_file
 
+    if is_named(data) or is_labelled_arrays(data):
+        data = data_file(data)
     wanted = [parse_recipe(recipe) for recipe in recipes]
     if not wanted:
         pairs = [(format_, precision) for format_ in formats for precision in precisions or default_precisions(format_)]

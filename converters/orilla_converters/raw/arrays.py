@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from orilla_converters.ports import InputPort
 from orilla_runtime.errors import DataError
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What reading a damaged `.npz` raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ class ArrayReader:
         size = math.prod(self.shape) * np.dtype(self.dtype).itemsize
         try:
             with self.archive.open(f"{self.name}.npy") as stream:
-                _header(stream)
+                array_header(stream)
                 for place in range(self.count):
                     yield self._row(stream.read(size), size, place)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise _damaged(self.file, self.name, error) from error
 
     def _row(self, data: bytes, size: int, place: int) -> NDArray[Any]:
@@ -68,7 +69,7 @@ def open_arrays(path: Path, inputs: Sequence[InputPort]) -> Iterator[Mapping[str
         archive = zipfile.ZipFile(path)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file.", "Write it with numpy.savez(PATH, NAME=array, …).") from None
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(
             f"{path} is no .npz file: {error}.", "Write it with numpy.savez(PATH, NAME=array, …)."
         ) from error
@@ -97,8 +98,8 @@ def _require_names(path: Path, archive: zipfile.ZipFile, inputs: Sequence[InputP
 def _reader(path: Path, archive: zipfile.ZipFile, port: InputPort) -> ArrayReader:
     try:
         with archive.open(f"{port.name}.npy") as stream:
-            shape, fortran, dtype = _header(stream)
-    except _BROKEN as error:
+            shape, fortran, dtype = array_header(stream)
+    except BROKEN as error:
         raise _damaged(path, port.name, error) from error
     wanted = "uint8" if port.normalization is not None else "float32"
     if dtype != np.dtype(wanted) or shape[1:] != port.shape or not shape:
@@ -113,7 +114,7 @@ def _reader(path: Path, archive: zipfile.ZipFile, port: InputPort) -> ArrayReade
     return ArrayReader(path, archive, port.name, shape[0], port.shape, wanted)
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def array_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether in Fortran's order, and type; the stream then stands at the first value."""
     version = npy.read_magic(stream)
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)

@@ -119,12 +119,10 @@ def _find(root: Path, text: str) -> tuple[str, bool]:
     spellings = [text, text.replace("\\", "/")] if "\\" in text else [text]
     for spelling in spellings:
         path = os.path.normpath(spelling)
-        try:
-            if not (root / path).is_file():
-                continue
-        except (OSError, ValueError):  # A name that is too long, or with a NUL
+        # Functions on texts: a table has many lines, and a Path for each takes longer than asking for the file.
+        if not os.path.isfile(os.path.join(root, path)):  # noqa: PTH113, PTH118
             continue
-        if Path(path).is_relative_to(root.absolute()):
+        if os.path.isabs(path) and Path(path).is_relative_to(root.absolute()):  # noqa: PTH117
             path = str(Path(path).relative_to(root.absolute()))
         return path, True
     return text, False

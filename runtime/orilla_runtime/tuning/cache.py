@@ -26,18 +26,18 @@ KEPT = 200
 _MAX_BYTES = 64 * 1024
 
 
-def cache_folder() -> Path | None:
-    """Where this user's caches are, as the system's conventions say; None where there is no such place."""
+def cache_folder(kind: str = "speeds") -> Path | None:
+    """Where this user's cache of a kind is, as the system's conventions say; None where there is no such place."""
     if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"], "orilla", "speeds")
+        return Path(os.environ["XDG_CACHE_HOME"], "orilla", kind)
     if os.name == "nt":
         local = os.environ.get("LOCALAPPDATA")
-        return Path(local, "orilla", "Cache", "speeds") if local else None
+        return Path(local, "orilla", "Cache", kind) if local else None
     try:
         home = Path.home()
     except RuntimeError:
         return None
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "orilla" / "speeds"
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "orilla" / kind
 
 
 def recall(models: Sequence[Runnable]) -> tuple[Speed, ...]:

@@ -6,7 +6,10 @@ import click
 
 from orilla.cli import LazyGroup
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "get": "orilla.cli.data.get",
+    "check": "orilla.cli.data.check",
+}
 
 
 @click.group("data", cls=LazyGroup, homes=COMMANDS)
