@@ -1,8 +1,7 @@
-"""The networks that are written out here: the tutorials' CNNs, grouped convolutions, a transformer, a U-Net."""
+"""The networks that are written out here: grouped convolutions, a transformer, a U-Net."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.coverage.registry import CLASSES
@@ -16,26 +15,11 @@ def classifier(inputs: Any, features: Any, classes: int, name: str) -> Any:
     return keras.Model(inputs, keras.layers.Softmax(name="probabilities")(logits), name=name)
 
 
-def tutorial(filters: Sequence[int], units: int, shape: Sequence[int]) -> Any:
-    """Conv and pool in turn (the last of three without a pool), then two dense layers."""
-    import keras
-
-    image = keras.Input(tuple(shape), name="image")
-    x = keras.layers.Rescaling(1 / 255)(image)
-    for place, width in enumerate(filters):
-        x = keras.layers.Conv2D(width, 3, activation="relu")(x)
-        if place < 2:
-            x = keras.layers.MaxPooling2D()(x)
-    x = keras.layers.Flatten()(x)
-    x = keras.layers.Dense(units, activation="relu")(x)
-    return classifier(image, x, CLASSES, "tutorial")
-
-
-def orilla(name: str, side: int) -> Any:
+def orilla(name: str, side: int, depth: int = 3) -> Any:
     """A model of our own zoo."""
     from orilla.models import zoo
 
-    return zoo.build(name, image_size=side, depth=3, classes=CLASSES)
+    return zoo.build(name, image_size=side, depth=depth, classes=CLASSES)
 
 
 def grouped() -> Any:

@@ -51,8 +51,8 @@ def _application(name: str, *, side: int = 96, rescaling: bool = True, size: str
     )
 
 
-def _tutorial(name: str, filters: list[int], units: int, shape: tuple[int, int, int]) -> Architecture:
-    return Architecture(name, "networks:tutorial", {"filters": filters, "units": units, "shape": shape}, size="small")
+def _own(name: str, side: int, depth: int = 3, *, size: str = "small", shown: str = "") -> Architecture:
+    return Architecture(shown or name, "networks:orilla", {"name": name, "side": side, "depth": depth}, size=size)
 
 
 def _special(name: str, function: str, *, saved_as: str = "keras", refusal: str = "") -> Architecture:
@@ -60,11 +60,11 @@ def _special(name: str, function: str, *, saved_as: str = "keras", refusal: str 
 
 
 _ROWS = (
-    _tutorial("mnist_cnn", [32], 128, (28, 28, 1)),
-    _tutorial("mnist_cnn_deep", [32, 64, 64], 64, (28, 28, 1)),
-    _tutorial("cifar_cnn", [32, 64, 64], 64, (32, 32, 3)),
-    Architecture("Orilla small", "networks:orilla", {"name": "small", "side": 32}, size="small"),
-    Architecture("EfficientNet-Lite0", "networks:orilla", {"name": "efficientnet_lite0", "side": 96}),
+    _own("mnist_cnn", 28, 1),
+    _own("mnist_cnn_deep", 28, 1),
+    _own("cifar_cnn", 32),
+    _own("small", 32, shown="Orilla small"),
+    _own("efficientnet_lite0", 96, size="medium", shown="EfficientNet-Lite0"),
     _application("MobileNet"),
     _application("MobileNetV2"),
     _application("MobileNetV3Small", rescaling=False),

@@ -5,11 +5,10 @@ Nothing in such a file is code, and nothing of it is trusted: numbers are read, 
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,8 @@ from numpy.typing import NDArray
 from orilla_runtime.errors import DataError, UsageError
 
 SUFFIXES = (".h5", ".keras")
-MAX_CONFIG_BYTES = 64 * 1024 * 1024
 MAX_WEIGHTS_BYTES = 4 * 1024**3
-_ARCHIVED_WEIGHTS, _ARCHIVED_CONFIG = "model.weights.h5", "config.json"
+_ARCHIVED_WEIGHTS = "model.weights.h5"
 _READ_ERRORS = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError)
 
 
@@ -144,8 +142,10 @@ def _container(group: Any) -> Layers:
     for name in group:
         layer = _inside(group, name)
         kind, number = _kind_and_number(name)
-        names.add(str(layer.attrs.get("name", name)))
-        values = layer.get("vars", {})
+        if "vars" not in layer:
+            continue
+        values = _inside(layer, "vars")
+        names.add(str(values.attrs.get("name", name)))
         tensors = tuple(_numbers(_inside(values, place)) for place in sorted(values, key=int))
         if tensors:
             counted.append((kind, number, Stored(kind, tensors)))
@@ -205,9 +205,13 @@ def assign(layers: Sequence[Any], file: Layers, path: Path, optional: str = "log
             f"{path} is of another net: {layer.name} takes {_shown(_shapes(layer))}, and it has {found}.",
             "Give the weights of the same net.",
         )
-    for layer, stored in pairs:
-        if stored is not None and stored.shapes == _shapes(layer):
-            layer.set_weights([_finite(tensor, layer, path) for tensor in stored.tensors])
+    read = [
+        (layer, [_finite(tensor, layer, path) for tensor in stored.tensors])
+        for layer, stored in pairs
+        if stored is not None and stored.shapes == _shapes(layer)
+    ]
+    for layer, tensors in read:
+        layer.set_weights(tensors)
 
 
 def _paired(layers: Iterable[Any], stored: Sequence[Stored]) -> Iterator[tuple[Any, Stored | None]]:
@@ -234,8 +238,9 @@ def _shapes(layer: Any) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(weight.shape) for weight in layer.weights)
 
 
-def _shown(shapes: Iterable[tuple[int, ...]]) -> str:
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)
+def _shown(shapes: Sequence[tuple[int, ...]]) -> str:
+    shown = ["x".join(map(str, shape)) for shape in shapes[:4]]
+    return " and ".join([*shown, "…"] if len(shapes) > 4 else shown)
 
 
 def _finite(tensor: Any, layer: Any, path: Path) -> NDArray[np.float32]:
@@ -243,22 +248,6 @@ def _finite(tensor: Any, layer: Any, path: Path) -> NDArray[np.float32]:
     if not np.isfinite(values).all():
         raise DataError(f"{path}: the weights of {layer.name} are not all numbers.", "Fetch or save the file again.")
     return values
-
-
-def archived_config(path: Path) -> Mapping[str, Any]:
-    """What a `.keras` file says of its layers, as plain JSON; empty for every other file.
-
-    Raises:
-        DataError: the archive is damaged.
-    """
-    if path.suffix != ".keras":
-        return {}
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open(_ARCHIVED_CONFIG) as file:
-            value = json.loads(file.read(MAX_CONFIG_BYTES))
-    except (zipfile.BadZipFile, *_READ_ERRORS) as error:
-        raise DataError(f"{path}: no model is in it ({_first_line(error)}).", "Save the model again.") from error
-    return value if isinstance(value, dict) else {}
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from orilla.models import efficientnet_lite, small
+from orilla.models import applications, efficientnet_lite, small, tutorial
 from orilla.models.entry import IMAGENET, ModelEntry
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.errors import UsageError
@@ -24,7 +24,7 @@ __all__ = [
     "write_pretrained",
 ]
 
-_ENTRIES = (*small.ENTRIES, *efficientnet_lite.ENTRIES)
+_ENTRIES = (*small.ENTRIES, *tutorial.ENTRIES, *efficientnet_lite.ENTRIES, *applications.ENTRIES)
 
 MODELS: Mapping[str, ModelEntry] = {entry.name: entry for entry in _ENTRIES}
 PRETRAINED: Mapping[str, Preprocess] = {
