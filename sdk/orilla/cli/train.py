@@ -8,31 +8,95 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from orilla.cli.console import print_json
+from orilla.cli.option_groups import GroupedCommand, grouped
 from orilla.cli.training_display import training_display
 
 if TYPE_CHECKING:
     from orilla.training import TrainResult
 
+_DATA = grouped(
+    "Pictures",
+    click.option("--image-size", type=int, help="Side of the model's input in pixels."),
+    click.option("--channels", type=click.Choice(["rgb", "grey"]), help="Default: grey where no picture has a colour."),
+    click.option(
+        "--fit",
+        type=click.Choice(["stretch", "crop", "letterbox"]),
+        help="How a picture becomes square. Default: crop for transfer, stretch from scratch.",
+    ),
+    click.option(
+        "--augmentation",
+        metavar="LIST",
+        help="How pictures are changed in each epoch: none, or some of flip, shift=0.1, rotation=10, zoom=0.2, "
+        "brightness=0.1, contrast=0.2, erase=0.2, with commas between. augmented.png shows it.",
+    ),
+    click.option(
+        "--class-weights",
+        type=click.Choice(["none", "balanced"]),
+        help="balanced: rare classes count as much as others.",
+    ),
+)
+_SPLIT = grouped(
+    "Split",
+    click.option("--validation", type=float, default=0.1, show_default=True, help="Share that chooses the best epoch."),
+    click.option("--test", type=float, default=0.2, show_default=True, help="Share that judges the model, once."),
+    click.option("--seed", type=int, default=0, show_default=True, help="Decides the split and the weights."),
+)
+_LEARNING = grouped(
+    "Learning (what is not given is the model's own recipe: docs/training.md)",
+    click.option("--epochs", type=int, help="At most so many; of fine-tuning for a transfer (0: its head alone)."),
+    click.option("--patience", type=int, help="Epochs without a better validation before training stops."),
+    click.option("--batch-size", type=int, help="Pictures in one step."),
+    click.option("--optimizer", type=click.Choice(["adam", "adamw", "sgd"])),
+    click.option("--learning-rate", type=float, help="The highest rate of the schedule."),
+    click.option("--schedule", type=click.Choice(["cosine", "constant", "exponential", "step", "plateau"])),
+    click.option("--warm-up", type=float, help="Share of the steps in which the rate rises."),
+    click.option("--weight-decay", type=float, help="With adamw and sgd."),
+    click.option("--label-smoothing", type=float, help="Share of the truth that is spread over all classes."),
+    click.option("--dropout", type=float, help="Share of the features left out in a step."),
+    click.option("--head-epochs", type=int, help="Of a transfer's new head."),
+    click.option("--head-learning-rate", type=float, help="Of a transfer's new head."),
+    click.option(
+        "--precision",
+        type=click.Choice(["float32", "mixed_float16", "mixed_bfloat16"]),
+        help="Mixed ones are for GPUs.",
+    ),
+)
+_KEEPING = grouped(
+    "Keeping",
+    click.option("--resume", is_flag=True, help="Go on where a killed training of the same data and options stood."),
+    click.option(
+        "--checkpoint-seconds",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default=True,
+        help="The checkpoint is renewed after each epoch, and after so long within one.",
+    ),
+    click.option(
+        "--record/--no-record",
+        default=True,
+        show_default=True,
+        help="Make NAME.training beside the model: history, logs, augmented.png, checkpoint.",
+    ),
+)
 
-@click.command()
+
+@click.command(cls=GroupedCommand)
 @click.argument("data", type=click.Path())
-@click.option("--output", "-o", required=True, type=click.Path(), help="The model to write, NAME.keras.")
-@click.option(
-    "--model", default="small", show_default=True, help="small, or efficientnet_lite0 (transfer, for photos)."
+@grouped(
+    "Model",
+    click.option("--output", "-o", required=True, type=click.Path(), help="The model to write, NAME.keras."),
+    click.option(
+        "--model", default="small", show_default=True, help="From scratch, or by transfer: see orilla models."
+    ),
+    click.option(
+        "--weights",
+        help="What a transfer starts from: imagenet (default), random, or a .h5, .weights.h5 or .keras file.",
+    ),
 )
-@click.option("--epochs", type=int, help="At most so many; of fine-tuning for a transferred model (0: its head alone).")
-@click.option("--image-size", type=int, help="Side of the model's input in pixels.")
-@click.option("--channels", type=click.Choice(["rgb", "grey"]), help="Default: grey where no picture has a colour.")
-@click.option(
-    "--fit",
-    type=click.Choice(["stretch", "crop", "letterbox"]),
-    help="How a picture becomes square. Default: crop for transfer, stretch from scratch.",
-)
-@click.option("--batch-size", type=int, help="Pictures in one step.")
-@click.option("--learning-rate", type=float, help="The highest rate of the schedule.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides the split and the weights.")
-@click.option("--validation", type=float, default=0.1, show_default=True, help="Share that chooses the best epoch.")
-@click.option("--test", type=float, default=0.2, show_default=True, help="Share that judges the model, once.")
+@_DATA
+@_SPLIT
+@_LEARNING
+@_KEEPING
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 def command(data: str, output: str, quiet: bool, as_json: bool, **options: Any) -> None:
@@ -65,6 +129,7 @@ def _as_json(result: TrainResult) -> dict[str, Any]:
         "pictures": {part: len(paths) for part, paths in record["split"].items()},
         "split_digest": record["split_digest"],
         "data_digest": record["data_digest"],
+        "temperature": record["temperature"],
         "best": asdict(result.best),
         "history": [asdict(epoch) for epoch in result.history],
         "seconds": result.seconds,

@@ -1,9 +1,10 @@
-"""Batches for training: their order and their changes are a function of seed and epoch, and of nothing else."""
+"""Batches for training: what a step gets is a function of the seed and of the step's number, and of nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from orilla.keras_backend import keras_and_tensorflow
 
 Places = NDArray[np.int64]
-_ORDER, _SHIFT = 1, 2
+_ORDER = 1
+_WORKERS, _WAITING = 2, 2
+_NO_END = 2**62
 
 
 class Examples(Protocol):
@@ -24,7 +27,7 @@ class Examples(Protocol):
         ...
 
     def take(self, places: Places) -> NDArray[Any]:
-        """The examples at `places`, in that order."""
+        """The examples at `places`, in that order; called from several threads."""
         ...
 
 
@@ -36,76 +39,74 @@ class Change(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The examples at `places` with their class ids (one for each place of the whole set)."""
+    """The examples at `places` with their class ids (one for each place of the whole set).
+
+    weights: of each class, float32, where the classes do not count alike.
+    failures: what went wrong while a batch was made, for who trains: TensorFlow keeps only its text.
+    """
 
     examples: Examples
     class_ids: Places
     places: Places
     batch_size: int
+    weights: NDArray[np.float32] | None = None
+    failures: list[Exception] = field(default_factory=list, compare=False)
 
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
         return -(-len(self.places) // self.batch_size)
 
-    def training(self, seed: int, change: Change | None = None, first_epoch: int = 0) -> Any:
-        """A `tf.data.Dataset` of epoch after epoch without end, each in its own order."""
+    def training(self, seed: int, change: Change | None = None, first_epoch: int = 0, first_step: int = 0) -> Any:
+        """A `tf.data.Dataset` of epoch after epoch without end, each in its own order, from any step on."""
 
-        def epochs() -> Iterator[tuple[NDArray[Any], Places]]:
-            epoch = first_epoch
-            while True:
-                yield from self._batches(epoch_order(self.places, seed, epoch), epoch, change)
-                epoch += 1
+        def made(number: int) -> tuple[NDArray[Any], ...]:
+            epoch, step = divmod(number, self.steps)
+            return self._batch(epoch_order(self.places, seed, epoch), step, epoch, change)
 
-        _, tf = keras_and_tensorflow()
-        return self._dataset(epochs).apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        first = first_epoch * self.steps + first_step
+        return self._dataset(made, first, _NO_END)
 
     def in_order(self) -> Any:
         """A `tf.data.Dataset` of one pass, unchanged, in the order of `places`."""
-        _, tf = keras_and_tensorflow()
-        one_pass = self._dataset(lambda: self._batches(self.places, 0, None))
-        return one_pass.apply(tf.data.experimental.assert_cardinality(self.steps))
+        return self._dataset(lambda step: self._batch(self.places, step, 0, None), 0, self.steps)
 
-    def _batches(self, places: Places, epoch: int, change: Change | None) -> Iterator[tuple[NDArray[Any], Places]]:
-        for start in range(0, len(places), self.batch_size):
-            chosen = places[start : start + self.batch_size]
-            batch = self.examples.take(chosen)
-            yield (change(batch, chosen, epoch) if change else batch), self.class_ids[chosen]
+    def _batch(self, places: Places, step: int, epoch: int, change: Change | None) -> tuple[NDArray[Any], ...]:
+        chosen = places[step * self.batch_size : (step + 1) * self.batch_size]
+        batch = self.examples.take(chosen)
+        changed = change(batch, chosen, epoch) if change else batch
+        truth = self.class_ids[chosen]
+        return (changed, truth) if self.weights is None else (changed, truth, self.weights[truth])
 
-    def _dataset(self, generator: Any) -> Any:
+    def _dataset(self, made: Callable[[int], tuple[NDArray[Any], ...]], first: int, end: int) -> Any:
         _, tf = keras_and_tensorflow()
-        signature = (
-            tf.TensorSpec((None, *self.examples.shape), self.examples.take(self.places[:1]).dtype),
-            tf.TensorSpec((None,), tf.int64),
-        )
-        dataset = tf.data.Dataset.from_generator(generator, output_signature=signature)
-        # Pixels travel as bytes and become numbers at the last moment: a float picture is four times as large.
-        return dataset.map(lambda x, y: (tf.cast(x, tf.float32), y)).prefetch(2)
+        kinds = [tf.as_dtype(self.examples.take(self.places[:1]).dtype), tf.int64]
+        kinds += [] if self.weights is None else [tf.float32]
+
+        def checked(number: Any) -> tuple[NDArray[Any], ...]:
+            try:
+                return made(int(number))
+            except Exception as error:
+                self.failures.append(error)
+                raise
+
+        def batch(number: Any) -> tuple[Any, ...]:
+            pixels, *others = tf.numpy_function(checked, [number], kinds, stateful=False)
+            pixels.set_shape((None, *self.examples.shape))
+            for other in others:
+                other.set_shape((None,))
+            # Pixels travel as bytes and become numbers at the last moment: a float picture is four times as large.
+            return (tf.cast(pixels, tf.float32), *others)
+
+        numbers = tf.data.Dataset.range(first, end)
+        return numbers.map(batch, num_parallel_calls=_WORKERS, deterministic=True).prefetch(_WAITING)
 
 
 def epoch_order(places: Places, seed: int, epoch: int) -> Places:
     """`places` shuffled for one epoch."""
-    return places[np.random.default_rng((_ORDER, seed, epoch)).permutation(len(places))]
+    return places[_permutation(len(places), seed, epoch)]
 
 
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """Moves each picture by up to `share` of its sides; the border repeats its edge. `count` pictures in the set."""
-
-    seed: int
-    share: float
-    count: int
-
-    def __call__(self, batch: NDArray[Any], places: Places, epoch: int) -> NDArray[Any]:
-        """uint8 [n, height, width, depth] to the same shape."""
-        height, width = batch.shape[1:3]
-        reach = np.array([round(height * self.share), round(width * self.share)])
-        # Drawn for the whole set: what happens to a picture does not hang on the batch that it stands in.
-        drawn = np.random.default_rng((_SHIFT, self.seed, epoch)).integers(-reach, reach + 1, (self.count, 2))
-        rows, columns = np.arange(height), np.arange(width)
-        moved = np.empty_like(batch)
-        for row, (down, right) in enumerate(drawn[places]):
-            from_rows = np.clip(rows - down, 0, height - 1)
-            from_columns = np.clip(columns - right, 0, width - 1)
-            moved[row] = batch[row][from_rows[:, np.newaxis], from_columns]
-        return moved
+@lru_cache(maxsize=2)
+def _permutation(count: int, seed: int, epoch: int) -> Places:
+    return np.random.default_rng((_ORDER, seed, epoch)).permutation(count)

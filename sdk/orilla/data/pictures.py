@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla.data.rows import Rows
 from orilla_runtime.engines.selection import usable_cpus
 from orilla_runtime.errors import DataError, SourceError
 from orilla_runtime.labelled import LabelledImages
@@ -67,8 +68,8 @@ class Pictures:
         self.shape = preprocess.shape[1:]
         self._decoder = Decoder(preprocess)
         self._folder = Path(tempfile.mkdtemp(prefix="orilla-"))
-        self._cached: Tensors = np.empty((0, *self.shape), np.uint8)
-        self._limit = min(cache_bytes, shutil.disk_usage(self._folder).free // 2) // int(np.prod(self.shape))
+        limit = min(cache_bytes, shutil.disk_usage(self._folder).free // 2) // int(np.prod(self.shape))
+        self._cached = Rows(self._folder / "pictures", self.shape, np.uint8, limit)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +82,7 @@ class Pictures:
     def close(self) -> None:
         """Remove the temporary file and end the threads."""
         self._decoder.close()
-        self._cached = np.empty((0, *self.shape), np.uint8)
+        self._cached.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __len__(self) -> int:
@@ -99,33 +100,16 @@ class Pictures:
             DataError: pictures that cannot be read; the first three are named.
         """
         failures: list[SourceError] = []
-        path, kept, full = self._folder / "pictures", 0, self._limit < 1
-        # Written with write(), mapped afterwards: writing through a map kills the process where the disk is full.
-        with path.open("wb", buffering=0) as file:
-            for start in range(0, len(self), _CHUNK):
-                tensors = self._decoder.read(self._paths(range(start, min(start + _CHUNK, len(self)))))
-                failures += [tensor for tensor in tensors if isinstance(tensor, SourceError)]
-                if not failures and not full:
-                    kept, full = self._keep(file, tensors, kept)
-                if progress:
-                    progress(min(start + _CHUNK, len(self)), len(self))
+        for start in range(0, len(self), _CHUNK):
+            tensors = self._decoder.read(self._paths(range(start, min(start + _CHUNK, len(self)))))
+            failures += [tensor for tensor in tensors if isinstance(tensor, SourceError)]
+            if not failures:
+                # The first that finds no room is followed by none: what is kept are the first places.
+                all(self._cached.append(tensor) for tensor in tensors if not isinstance(tensor, SourceError))
+            if progress:
+                progress(min(start + _CHUNK, len(self)), len(self))
         if failures:
             raise _unreadable(failures, len(self))
-        if kept:
-            self._cached = np.memmap(path, np.uint8, "r", shape=(kept, *self.shape))
-
-    def _keep(self, file: Any, tensors: Sequence[Any], kept: int) -> tuple[int, bool]:
-        """Append tensors while there is room; gives how many are kept now, and whether that was all."""
-        for tensor in tensors:
-            if kept >= self._limit:
-                return kept, True
-            try:
-                if file.write(tensor.tobytes()) != tensor.nbytes:
-                    return kept, True
-            except OSError:
-                return kept, True
-            kept += 1
-        return kept, False
 
     def take(self, places: Sequence[int] | NDArray[np.int64]) -> Tensors:
         """The tensors of some pictures, uint8 [n, height, width, depth], in the order of `places`.
@@ -134,10 +118,12 @@ class Pictures:
             DataError: a picture has become unreadable.
         """
         places = np.asarray(places, np.int64)
-        batch = np.empty((len(places), *self.shape), np.uint8)
         waiting = places < len(self._cached)
-        batch[waiting] = self._cached[places[waiting]]
-        read = self._decoder.read(self._paths(places[~waiting])) if not waiting.all() else []
+        if waiting.all():
+            return self._cached.read(places)
+        batch = np.empty((len(places), *self.shape), np.uint8)
+        batch[waiting] = self._cached.read(places[waiting])
+        read = self._decoder.read(self._paths(places[~waiting]))
         for row, tensor in zip(np.flatnonzero(~waiting), read, strict=True):
             if isinstance(tensor, SourceError):
                 raise _unreadable([tensor], len(self))

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.feed import Feed, Shift
+from orilla.data.augment import Augment
+from orilla.data.feed import Feed
 from orilla.data.pictures import CACHE_BYTES, Pictures
 from orilla.data.split import TEST, VALIDATION, Places, split_images
 from orilla.keras_backend import keras_and_tensorflow
 from orilla.models.inference import outputs
 from orilla.models.saving import save_model
 from orilla.models.zoo import ModelEntry, build
-from orilla.training.loop import Fitted, Run, fit_best
+from orilla.training.augmented import write_augmented
+from orilla.training.checkpoint import Checkpoint
+from orilla.training.devices import Devices, computing_in
+from orilla.training.identity import check_same, identity
+from orilla.training.keeper import Keeper
+from orilla.training.loop import fit_best
+from orilla.training.neighbour import Neighbour
+from orilla.training.optimization import Run
+from orilla.training.parts import check_parts, class_weights, label_names
 from orilla.training.plan import Plan, Wishes, check_output, plan_for
 from orilla.training.progress import Advance, Event, Note, Phase, Progress, silent
-from orilla.training.result import TrainResult, training_record
+from orilla.training.result import TrainResult, recipe_record, training_record, versions
+from orilla.training.sharpness import calibrate
+from orilla.training.standing import Fitted
 from orilla.training.transfer import transfer
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.bundle.manifest import Accuracy
-from orilla_runtime.errors import DataError
-from orilla_runtime.labelled import LabelledImages, read_labelled, require_classes
+from orilla_runtime.labelled import read_labelled, require_classes
 from orilla_runtime.labelled.scores import top1
 from orilla_runtime.preprocess import Channels, Fit
 
+CHECKPOINT_SECONDS = 60.0
 _BYTES_PER_WEIGHT, _SPARE_BYTES = 4, 256 * 1024
-_DOMINANT = 0.6
 
 
 def train(
@@ -44,18 +55,24 @@ def train(
     validation: float = VALIDATION,
     test: float = TEST,
     weights: str | Path | None = None,
+    resume: bool = False,
+    record: bool = True,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
     **changes: Any,
 ) -> TrainResult:
     """Train a classifier on a folder with a subfolder a class, or on a CSV, and write it with its card.
 
-    The pictures are split by class into train, validation and test; the best epoch by validation is kept and judged
-    once on the test. The same pictures, options, seed, machine and versions give the same weights.
+    The pictures are split by class into train, validation and test; the best epoch by validation is kept, its scores
+    are calibrated on validation, and it is judged once on the test. The same pictures, options, seed, machine and
+    versions give the same weights, also when the training was killed in between and resumed.
 
     Args:
         data: the folder, or a CSV with `path` and `label` or `class_id`.
-        output: the model, `NAME.keras`; it is there whole or not at all.
+        output: the model, `NAME.keras`; it is there whole or not at all. Beside it `NAME.training/` holds the history,
+            the recipe, a picture of what the model sees, logs for TensorBoard and, until the model is written, the
+            checkpoint.
         model: a name of `orilla.models.zoo.MODELS`: `small` is trained from scratch, `efficientnet_lite0` by transfer.
         image_size: side of the model's input, in pixels. From scratch, small pictures keep theirs unasked.
         channels: `rgb` or `grey`; unasked, a model from scratch takes grey where the pictures have no colour.
@@ -64,121 +81,167 @@ def train(
         validation, test: shares of every class, 0 to 1.
         weights: what a model of transfer starts from: `imagenet` (unasked), a `.weights.h5`, `.h5` or `.keras` file of
             the same net, or `random`, which trains all of it from scratch.
+        resume: go on with a training that was killed; where there is none it begins anew.
+        record: make the folder `NAME.training`; without it nothing can be resumed.
+        checkpoint_seconds: also within an epoch, the checkpoint is renewed when so much time has gone by.
         cache_bytes: how much disk the resized pictures may take while training runs.
         progress: is told of every phase and epoch.
         changes: fields of the model's `TrainingRecipe` that are to differ, such as `epochs`, `learning_rate`,
-            `augmentation`; None leaves one as it is.
+            `augmentation` (also as text: `flip,shift=0.1`); None leaves one as it is.
 
     Raises:
-        UsageError: an option that is not possible. DataError: pictures that do not make a data set, or cannot be read.
-        SinkError: the model cannot be written.
+        UsageError: an option that is not possible, options that do not go together, or a checkpoint of another training
+        (the error names the difference).
+        DataError: pictures that do not make a data set, or cannot be read, or a damaged checkpoint. SinkError: the
+        model or its folder cannot be written. OrillaError: training diverged before one epoch was good.
     """
     started = time.monotonic()
-    notes = _Notes(progress or silent)
     given = {name: value for name, value in changes.items() if value is not None}
     wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test, weights)
     entry = wishes.check()
     target = check_output(output)
+    neighbour = Neighbour(target)
+    notes = _Notes(progress or silent, neighbour)
     images = read_labelled(data)
     require_classes(images, 2)
-    labels = _labels(images)
+    labels = label_names(images)
     split, places = split_images(images, seed, validation=validation, test=test)
-    _check_parts(images, places, labels, notes)
+    for text in check_parts(images, places, labels):
+        notes(Note(text))
     plan = plan_for(wishes, images.subset(places.train))
     digest = images.digest()
+    devices = Devices()
+    devices.check(plan, notes)
+    made_of = identity(plan, data_digest=digest, split_digest=split.digest(), versions=versions(), devices=len(devices))
+    checkpoint = _checkpoint(neighbour, made_of, resume, notes) if record else None
 
     with Pictures(images, plan.preprocess, cache_bytes=cache_bytes) as pictures:
         notes(Phase("read", f"{len(images)} pictures of {len(labels)} classes", len(images)))
         pictures.prepare(lambda done, _total: notes(Advance(done)))
-        net = _built(entry, plan, len(labels), target)
-        runs = _trained(net, entry, plan, pictures, places, notes)
+        change = Augment(plan.seed, plan.recipe.augmentation, len(images)) if plan.recipe.augmentation.changes else None
+        if record:
+            told = {**recipe_record(plan, digest), "data": str(data), "preprocess": asdict(plan.preprocess)}
+            neighbour.open(told, checkpoint.history if checkpoint else ())
+            write_augmented(neighbour.path / "augmented.png", pictures, places.train, change)
+        keeper = Keeper(neighbour.checkpoint if record else None, made_of, checkpoint_seconds, checkpoint)
+        try:
+            with computing_in(plan.recipe.precision), devices.scope():
+                net = _built(entry, plan, len(labels), target)
+                runs = _trained(net, entry, plan, pictures, places, change, keeper, notes)
+        except KeyboardInterrupt:
+            if neighbour.checkpoint.is_file():
+                notes(Note("Interrupted; the same command with --resume goes on from the last checkpoint."))
+            raise
+        finally:
+            neighbour.close()
+        net = _in_float32(net, plan, len(labels))
+        temperature = calibrate(net, pictures, places.validation, plan.recipe.batch_size)
         judged = _judged(net, pictures, places.test, plan.recipe.batch_size, notes)
 
     history = tuple(epoch for run in runs for epoch in run.history)
     best = runs[-1].best
-    record = training_record(plan=plan, data_digest=digest, split=split, history=history, best=best, test=judged)
-    card = KerasCard(labels, plan.preprocess, "probabilities", record)
+    recorded = training_record(
+        plan=plan,
+        data_digest=digest,
+        split=split,
+        history=history,
+        best=best,
+        test=judged,
+        temperature=temperature,
+    )
+    card = KerasCard(labels, plan.preprocess, "probabilities", recorded)
     save_model(net, target, card)
+    if record:
+        neighbour.finished()
     return TrainResult(target, card, history, best, judged, time.monotonic() - started, tuple(notes.texts))
 
 
 class _Notes:
-    """Passes events on and keeps the notes for the result."""
+    """Writes events down, passes them on and keeps the notes for the result."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, neighbour: Neighbour) -> None:
+        self._progress, self._neighbour = progress, neighbour
         self.texts: list[str] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Note):
             self.texts.append(event.text)
+        self._neighbour(event)
         self._progress(event)
 
 
-def _labels(images: LabelledImages) -> tuple[str, ...]:
-    assert images.class_ids is not None
-    return images.classes or tuple(str(class_id) for class_id in range(int(images.class_ids.max()) + 1))
-
-
-def _check_parts(images: LabelledImages, places: Places, labels: tuple[str, ...], notes: _Notes) -> None:
-    """What the pictures can and cannot teach.
-
-    Raises:
-        DataError: nothing to choose or to judge the model by, or a name that cannot be written down.
-    """
-    assert images.class_ids is not None
-    counts = np.bincount(images.class_ids, minlength=len(labels))
-    if not (len(places.validation) and len(places.test)):
-        raise DataError(
-            f"{images.root}: {len(images)} pictures of {len(labels)} classes are too few to judge a model by.",
-            "Give at least 3 pictures for a class; dozens for a good model.",
-        )
-    for path in images.paths:
-        if not _is_text(path.as_posix()):
-            raise DataError(f"{path!r}: the name of the file is no text.", "Rename it.")
-    alone = [labels[class_id] for class_id in np.flatnonzero(counts == 1)]
-    if alone:
-        named = ", ".join(alone[:3]) + (", …" if len(alone) > 3 else "")
-        notes(Note(f"Only one picture of {named}: it is trained on, and the class is never tested. Add pictures."))
-    if counts.max() > _DOMINANT * len(images):
-        share = counts.max() / len(images)
-        notes(
-            Note(f"{share:.0%} of the pictures are {labels[int(counts.argmax())]}: accuracy hides the other classes.")
-        )
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _checkpoint(neighbour: Neighbour, made_of: dict[str, Any], resume: bool, notes: _Notes) -> Checkpoint | None:
+    """The checkpoint to go on from."""
+    if not resume:
+        if neighbour.checkpoint.is_file():
+            notes(
+                Note(
+                    f"{neighbour.checkpoint} is of a training that was not finished, and is written over after the "
+                    "first epoch. To go on with it, stop now and add --resume."
+                )
+            )
+        return None
+    checkpoint = neighbour.unfinished()
+    if checkpoint is None:
+        notes(Note(f"{neighbour.path} has no unfinished training to resume: this one begins anew."))
+        return None
+    for text in check_same(checkpoint.identity, made_of):
+        notes(Note(text))
+    return checkpoint
 
 
 def _built(entry: ModelEntry, plan: Plan, classes: int, target: Path) -> Any:
     keras, _ = keras_and_tensorflow()
     keras.utils.set_random_seed(plan.seed)
-    net = build(plan.model, image_size=plan.image_size, depth=plan.preprocess.depth, classes=classes)
+    net = _build(plan, classes)
     check_output(target, needed_bytes=net.count_params() * _BYTES_PER_WEIGHT + _SPARE_BYTES)
     if entry.load_weights:
         entry.load_weights(net, plan.weights)
     return net
 
 
+def _build(plan: Plan, classes: int) -> Any:
+    return build(
+        plan.model,
+        image_size=plan.image_size,
+        depth=plan.preprocess.depth,
+        classes=classes,
+        dropout=plan.recipe.dropout,
+    )
+
+
+def _in_float32(net: Any, plan: Plan, classes: int) -> Any:
+    """The net as it is written: nothing of mixed precision, of several devices or of training is in it."""
+    if plan.recipe.precision == "float32":
+        return net
+    plain = _build(plan, classes)
+    plain.set_weights(net.get_weights())
+    return plain
+
+
 def _trained(
-    net: Any, entry: ModelEntry, plan: Plan, pictures: Pictures, places: Places, progress: Progress
+    net: Any,
+    entry: ModelEntry,
+    plan: Plan,
+    pictures: Pictures,
+    places: Places,
+    change: Augment | None,
+    keeper: Keeper,
+    progress: Progress,
 ) -> tuple[Fitted, ...]:
-    class_ids = pictures.images.class_ids
+    class_ids, recipe = pictures.images.class_ids, plan.recipe
     assert class_ids is not None
-    training = Feed(pictures, class_ids, places.train, plan.recipe.batch_size)
-    validation = Feed(pictures, class_ids, places.validation, plan.recipe.batch_size)
+    feeds = tuple(
+        Feed(pictures, class_ids, part, recipe.batch_size, class_weights(class_ids, part, recipe.class_weights))
+        for part in (places.train, places.validation)
+    )
+    train, validation = feeds
     if plan.transfer:
-        return transfer(net, entry, training, validation, pictures, plan, progress)
+        return transfer(net, entry, (train, validation), pictures, plan, change, keeper, progress)
     keras, _ = keras_and_tensorflow()
     logits = keras.Model(net.input, net.get_layer("logits").output)
-    run = Run("train", plan.recipe.epochs, plan.recipe.learning_rate, plan.recipe.patience)
-    change = Shift(plan.seed, plan.recipe.augmentation.shift, len(pictures))
-    return (fit_best(logits, training, validation, run, seed=plan.seed, progress=progress, change=change),)
+    run = Run("train", recipe.epochs, recipe.learning_rate, recipe.patience, recipe)
+    return (fit_best(logits, train, validation, run, seed=plan.seed, progress=progress, keeper=keeper, change=change),)
 
 
 def _judged(net: Any, pictures: Pictures, places: NDArray[np.int64], batch_size: int, progress: Progress) -> Accuracy:

@@ -12,14 +12,14 @@ from typing import Any, get_args
 from orilla.data.sample import look_at
 from orilla.data.split import TEST, VALIDATION
 from orilla.models.entry import IMAGENET, RANDOM
-from orilla.models.recipe import FIELDS, TrainingRecipe
+from orilla.models.recipe import FIELDS, Augmentation, TrainingRecipe
 from orilla.models.weights_file import check_weights_file
 from orilla.models.zoo import ModelEntry, entry_of
 from orilla_runtime.errors import SinkError, UsageError
 from orilla_runtime.labelled import LabelledImages
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
 
-SUFFIX = ".keras"
+SUFFIX, FOLDER_SUFFIX = ".keras", ".training"
 MAX_SEED = 2**32 - 1
 
 
@@ -27,7 +27,9 @@ MAX_SEED = 2**32 - 1
 class Plan:
     """Everything that decides the weights besides the pictures; it is written into the model's card.
 
-    validation, test: shares of each class. weights: what training starts from: `imagenet`, `random`, or a file.
+    validation, test: shares of each class. weights: what training starts from: `imagenet`, `random`, or a file. split:
+    the file that says the parts, in place of the shares, or empty. group: what keeps pictures of one thing in one
+    part, or empty.
     """
 
     model: str
@@ -37,6 +39,8 @@ class Plan:
     validation: float
     test: float
     weights: str = RANDOM
+    split: str = ""
+    group: str = ""
 
     @property
     def transfer(self) -> bool:
@@ -53,7 +57,8 @@ class Wishes:
     """What the caller asks for; None takes the model's default, which may depend on the pictures.
 
     changes: fields of the model's recipe that are to differ. weights: for a model of transfer: `imagenet` (the
-    default), `random`, which trains all of it from scratch, or a file.
+    default), `random`, which trains all of it from scratch, or a file. split: a file that says the parts. group: a
+    column, or a pattern on the path, that says which pictures belong together.
     """
 
     model: str = "small"
@@ -65,6 +70,8 @@ class Wishes:
     validation: float = VALIDATION
     test: float = TEST
     weights: str | Path | None = None
+    split: str | Path | None = None
+    group: str | None = None
 
     def check(self) -> ModelEntry:
         """The entry of the model; everything that needs no picture is checked.
@@ -83,6 +90,8 @@ class Wishes:
                 f"validation={self.validation} and test={self.test} are not possible.",
                 "Both are needed to choose and to judge the model; give shares that leave something for training.",
             )
+        if self.split is not None and self.group is not None:
+            raise UsageError("split names every picture's part, and group does nothing then.", "Leave one of them out.")
         if self.fit not in {None, *get_args(Fit)}:
             raise UsageError(f"fit={self.fit!r} is not possible.", f"Take one of {', '.join(get_args(Fit))}.")
         if self.channels not in {None, *entry.channels}:
@@ -104,15 +113,24 @@ class Wishes:
         return str(check_weights_file(str(self.weights)))
 
     def recipe(self, entry: ModelEntry) -> TrainingRecipe:
-        """The model's recipe with the changes.
+        """The model's recipe with the changes; `augmentation` may be its text.
 
         Raises:
-            UsageError: a field that a recipe does not have, or a value that is not possible.
+            UsageError: a field that a recipe does not have, a value that is not possible, or values that do not go
+                together.
         """
         unknown = sorted(set(self.changes) - set(FIELDS))
         if unknown:
             raise UsageError(f"A training has no option {unknown[0]!r}.", f"Take some of {', '.join(FIELDS)}.")
-        return replace(entry.recipe_from(self.start(entry)), **self.changes)
+        changes = dict(self.changes)
+        if isinstance(changes.get("augmentation"), str):
+            changes["augmentation"] = Augmentation.parse(changes["augmentation"])
+        recipe = replace(entry.recipe_from(self.start(entry)), **changes)
+        if recipe.schedule == "plateau" and recipe.patience < 2:
+            raise UsageError(
+                "With patience=1 training ends before schedule=plateau can cut the rate.", "Take --patience 2 or more."
+            )
+        return recipe
 
     def plan(self, *, image_size: int, channels: Channels) -> Plan:
         """The complete plan, for pictures of which `image_size` and `channels` were chosen."""
@@ -125,6 +143,8 @@ class Wishes:
             validation=self.validation,
             test=self.test,
             weights=self.start(entry),
+            split=str(self.split or ""),
+            group=self.group or "",
         )
 
 

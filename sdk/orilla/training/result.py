@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orilla.data.split import Split
+from orilla.evaluation.temperature import Temperature
 from orilla.training.plan import Plan
 from orilla.training.progress import EpochEnd
 from orilla_converters.keras_card import KerasCard
@@ -47,21 +48,39 @@ class TrainResult:
 
 
 def training_record(
-    *, plan: Plan, data_digest: str, split: Split, history: Sequence[EpochEnd], best: EpochEnd, test: Accuracy
+    *,
+    plan: Plan,
+    data_digest: str,
+    split: Split,
+    history: Sequence[EpochEnd],
+    best: EpochEnd,
+    test: Accuracy,
+    temperature: Temperature,
 ) -> dict[str, Any]:
     """Enough to repeat the training, as plain JSON. Nothing in it depends on the clock."""
     return {
-        "data_digest": data_digest,
+        **recipe_record(plan, data_digest),
         "split": {name: list(part) for name, part in asdict(split).items()},
         "split_digest": split.digest(),
-        "seed": plan.seed,
-        "model": plan.model,
-        "shares": {"validation": plan.validation, "test": plan.test},
-        "recipe": asdict(plan.recipe),
-        "versions": _versions(),
         "history": [_without_seconds(epoch) for epoch in history],
         "best": _without_seconds(best),
         "test": asdict(test),
+        "temperature": asdict(temperature),
+    }
+
+
+def recipe_record(plan: Plan, data_digest: str) -> dict[str, Any]:
+    """What a training was told, before it began."""
+    return {
+        "data_digest": data_digest,
+        "seed": plan.seed,
+        "model": plan.model,
+        "weights": plan.weights,
+        "shares": {"validation": plan.validation, "test": plan.test},
+        "split_from": plan.split,
+        "group": plan.group,
+        "recipe": asdict(plan.recipe),
+        "versions": versions(),
     }
 
 
@@ -69,7 +88,8 @@ def _without_seconds(epoch: EpochEnd) -> dict[str, Any]:
     return {name: value for name, value in asdict(epoch).items() if name != "seconds"}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of everything that may change the last bits of the weights."""
     found = {"python": platform.python_version(), "machine": platform.machine()}
     for package in _PACKAGES:
         try:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from orilla.data.feed import Feed, Shift, epoch_order
+from orilla.data.feed import Feed, epoch_order
 
 PLACES = np.array([2, 3, 5, 7, 11, 13, 17])
 CLASS_IDS = np.arange(20) % 3
@@ -58,23 +58,3 @@ def test_one_pass_is_in_order_with_its_classes(feed: Feed) -> None:
 @given(st.integers(0, 2**32 - 1), st.integers(0, 10_000))
 def test_an_order_is_a_permutation(seed: int, epoch: int) -> None:
     assert sorted(epoch_order(PLACES, seed, epoch)) == sorted(PLACES)
-
-
-def test_a_shift_moves_by_whole_pixels_and_repeats_the_edge() -> None:
-    batch = np.arange(2 * 8 * 6 * 1, dtype=np.uint8).reshape(2, 8, 6, 1)
-    for epoch in range(5):
-        moved = Shift(seed=0, share=0.25, count=20)(batch, np.array([4, 9]), epoch)
-        for before, after in zip(batch[..., 0], moved[..., 0], strict=True):
-            padded = np.pad(before, 2, mode="edge")
-            candidates = [padded[top : top + 8, left : left + 6] for top in range(5) for left in range(5)]
-            assert any(np.array_equal(after, candidate) for candidate in candidates)
-
-
-def test_a_shift_does_not_hang_on_the_batch_around_a_picture() -> None:
-    batch = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), np.uint8)
-    places = np.array([1, 6, 8, 3])
-    shift = Shift(seed=5, share=0.25, count=10)
-    together = shift(batch, places, epoch=2)
-    for row in range(4):
-        np.testing.assert_array_equal(shift(batch[row : row + 1], places[row : row + 1], epoch=2)[0], together[row])
-    assert not np.array_equal(shift(batch, places, epoch=3), together)

@@ -1,0 +1,51 @@
+"""What TensorBoard shows of a training: event files, written without the package `tensorboard`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from orilla.keras_backend import keras_and_tensorflow
+from orilla.training.progress import EpochEnd
+
+_FILE = "events.out.tfevents.0.orilla"
+"""One name: a log that is written again takes the place of the old one."""
+
+
+class EventLog:
+    """Two runs in `folder`, `train` and `validation`, with the tags that Keras' own callback writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writers = {name: self._writer(folder / name) for name in ("train", "validation")}
+
+    @staticmethod
+    def _writer(folder: Path) -> Any:
+        _, tf = keras_and_tensorflow()
+        folder.mkdir(parents=True, exist_ok=True)
+        writer = tf.io.TFRecordWriter(str(folder / _FILE))
+        writer.write(tf.compat.v1.Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        return writer
+
+    def write(self, number: int, end: EpochEnd) -> None:
+        """One epoch; `number` counts through all phases, from 1."""
+        train = {"epoch_loss": end.loss, "epoch_accuracy": end.accuracy, "epoch_learning_rate": end.learning_rate}
+        validation = {"epoch_loss": end.val_loss, "epoch_accuracy": end.val_accuracy}
+        if end.val_balanced is not None:
+            validation["epoch_balanced_accuracy"] = end.val_balanced
+        self._add("train", number, train)
+        self._add("validation", number, validation)
+
+    def _add(self, run: str, number: int, values: dict[str, float]) -> None:
+        _, tf = keras_and_tensorflow()
+        summary = tf.compat.v1.Summary(
+            value=[tf.compat.v1.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        )
+        event = tf.compat.v1.Event(wall_time=time.time(), step=number, summary=summary)
+        self._writers[run].write(event.SerializeToString())
+        self._writers[run].flush()
+
+    def close(self) -> None:
+        """Close both files."""
+        for writer in self._writers.values():
+            writer.close()

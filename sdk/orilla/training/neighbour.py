@@ -1,0 +1,89 @@
+"""The folder beside a model, `NAME.training`: what a training leaves for people, for tools and for its own resumption.
+
+`checkpoint.npz` while the training is not finished, `history.csv`, `recipe.json`, `split.csv`, `augmented.png` and
+`tensorboard/`. A training writes over what an earlier one of the same model left.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from orilla.training.checkpoint import Checkpoint, read_checkpoint
+from orilla.training.events import EventLog
+from orilla.training.plan import FOLDER_SUFFIX
+from orilla.training.progress import EpochEnd, Event
+from orilla_runtime.errors import SinkError
+from orilla_runtime.files import replaced
+
+COLUMNS = tuple(field.name for field in fields(EpochEnd))
+
+
+class Neighbour:
+    """The folder of one training; nothing is made before `open`."""
+
+    def __init__(self, model: Path) -> None:
+        self.path = model.with_suffix(FOLDER_SUFFIX)
+        self.checkpoint = self.path / "checkpoint.npz"
+        self._log: EventLog | None = None
+        self._epochs = 0
+
+    def unfinished(self) -> Checkpoint | None:
+        """The training that was not finished, if any.
+
+        Raises:
+            DataError: its checkpoint is damaged.
+        """
+        return read_checkpoint(self.checkpoint) if self.checkpoint.is_file() else None
+
+    def open(self, recipe: Mapping[str, Any], history: Sequence[EpochEnd]) -> None:
+        """Make the folder and write what is known; `history` are the epochs that a resumed training has behind it.
+
+        Raises:
+            SinkError: the folder cannot be made or written to.
+        """
+        try:
+            self.path.mkdir(exist_ok=True)
+            for part in self.path.glob(".*.part*"):
+                part.unlink()  # a killed training leaves the file that it was writing
+        except OSError as error:
+            raise SinkError(
+                f"{self.path}: {error.strerror or error}.", "Make room for this folder, or add --no-record."
+            ) from error
+        with replaced(self.path / "recipe.json") as file:
+            file.write_text(json.dumps(recipe, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        with replaced(self.path / "history.csv") as file:
+            file.write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
+        self._log = EventLog(self.path / "tensorboard")
+        for end in history:
+            self(end)
+
+    def __call__(self, event: Event) -> None:
+        """Write an epoch down."""
+        if self._log is None or not isinstance(event, EpochEnd):
+            return
+        self._epochs += 1
+        try:
+            with (self.path / "history.csv").open("a", encoding="utf-8", newline="") as file:
+                row = asdict(event)
+                values = (row[name] for name in COLUMNS)
+                csv.writer(file, lineterminator="\n").writerow(["" if value is None else value for value in values])
+        except OSError as error:
+            raise SinkError(f"{self.path / 'history.csv'}: {error.strerror or error}.", "Free space.") from error
+        self._log.write(self._epochs, event)
+
+    def close(self) -> None:
+        """Close the logs."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def finished(self) -> None:
+        """The model is written: there is nothing to go on from any more."""
+        with suppress(OSError):
+            self.checkpoint.unlink()

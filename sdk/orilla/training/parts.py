@@ -1,0 +1,70 @@
+"""What the pictures can and cannot teach: names of the classes, their shares, and how much each counts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orilla.data.split import Places
+from orilla.models.recipe import ClassWeights
+from orilla_runtime.errors import DataError
+from orilla_runtime.labelled import LabelledImages
+
+_DOMINANT = 0.6
+
+
+def label_names(images: LabelledImages) -> tuple[str, ...]:
+    """The names of the classes in their order; numbers where only ids are known."""
+    assert images.class_ids is not None
+    return images.classes or tuple(str(class_id) for class_id in range(int(images.class_ids.max()) + 1))
+
+
+def check_parts(images: LabelledImages, places: Places, labels: tuple[str, ...]) -> list[str]:
+    """Notes on classes that the parts cannot do justice to.
+
+    Raises:
+        DataError: nothing to choose or to judge the model by, or a name that cannot be written down.
+    """
+    assert images.class_ids is not None
+    counts = np.bincount(images.class_ids, minlength=len(labels))
+    if not (len(places.validation) and len(places.test)):
+        raise DataError(
+            f"{images.root}: {len(images)} pictures of {len(labels)} classes are too few to judge a model by.",
+            "Give at least 3 pictures for a class; dozens for a good model.",
+        )
+    for path in images.paths:
+        if not _is_text(path.as_posix()):
+            raise DataError(f"{path!r}: the name of the file is no text.", "Rename it.")
+    notes = []
+    alone = [labels[class_id] for class_id in np.flatnonzero(counts == 1)]
+    if alone:
+        named = ", ".join(alone[:3]) + (", …" if len(alone) > 3 else "")
+        notes.append(f"Only one picture of {named}: it is trained on, and the class is never tested. Add pictures.")
+    if counts.max() > _DOMINANT * len(images):
+        share = counts.max() / len(images)
+        notes.append(
+            f"{share:.0%} of the pictures are {labels[int(counts.argmax())]}: accuracy hides the other classes."
+        )
+    return notes
+
+
+def class_weights(
+    class_ids: NDArray[np.int64], part: NDArray[np.int64], how: ClassWeights
+) -> NDArray[np.float32] | None:
+    """How much a picture of each class counts in a part: the same for all, or so that each class counts alike.
+
+    The mean over the part is 1, so the size of the loss stays what it is; a class without a picture there counts 0.
+    """
+    if how == "none":
+        return None
+    counts = np.bincount(class_ids[part], minlength=int(class_ids.max()) + 1)
+    present = np.count_nonzero(counts)
+    return np.where(counts > 0, len(part) / (present * np.maximum(counts, 1)), 0).astype(np.float32)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
