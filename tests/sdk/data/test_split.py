@@ -74,6 +74,12 @@ def test_images_are_split_by_their_places() -> None:
     assert sorted(np.concatenate([places.train, places.validation, places.test])) == list(range(20))
 
 
+def test_the_split_of_a_set_stays_what_it_always_was() -> None:
+    paths = [f"{'ab'[place % 2]}/{place}.png" for place in range(40)]
+    split = split_paths(paths, [place % 2 for place in range(40)], 3)
+    assert split.digest() == "9a393d91ab55a78de325c4f5082ff4eb2580790c427a69623f77746e0f707b45"
+
+
 @pytest.mark.parametrize(("validation", "test"), [(0.5, 0.5), (-0.1, 0.2), (0.1, 1.0)])
 def test_shares_that_leave_nothing_are_refused(validation: float, test: float) -> None:
     with pytest.raises(UsageError):

@@ -9,6 +9,7 @@ from orilla.cli import LazyGroup
 COMMANDS: dict[str, str] = {
     "get": "orilla.cli.data.get",
     "check": "orilla.cli.data.check",
+    "split": "orilla.cli.data.split",
 }
 
 
