@@ -10,6 +10,8 @@ COMMANDS: dict[str, str] = {
     "get": "orilla.cli.data.get",
     "check": "orilla.cli.data.check",
     "split": "orilla.cli.data.split",
+    "sheet": "orilla.cli.data.sheet",
+    "sort": "orilla.cli.data.sort",
 }
 
 

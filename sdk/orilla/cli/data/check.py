@@ -9,6 +9,7 @@ import click
 
 from orilla.cli.console import percent, print_json, print_table
 from orilla.cli.data.progress import picture_progress
+from orilla.cli.warnings import warnings_shown
 
 if TYPE_CHECKING:
     from orilla.data.checks import DataCheck
@@ -53,7 +54,8 @@ def command(
     from orilla.data.opening import open_data
     from orilla.data.parts import parts_of
 
-    images = open_data(data, labelled=False)
+    with warnings_shown():
+        images = open_data(data, labelled=False)
     parts = parts_of(images, Path(split) if split else None)
     with picture_progress("check", quiet) as progress:
         found = check_data(images, parts, image_size=image_size, alike=alike, progress=progress)
