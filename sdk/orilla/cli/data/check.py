@@ -14,6 +14,8 @@ from orilla.cli.warnings import warnings_shown
 if TYPE_CHECKING:
     from orilla.data.checks import DataCheck
     from orilla.data.findings import Finding, Severity
+    from orilla.data.split import Split
+    from orilla_runtime.labelled import LabelledImages
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
 _CLASSES = 30
@@ -52,11 +54,10 @@ def command(
     from orilla.data.checks import check_data
     from orilla.data.grouped_table import write_groups
     from orilla.data.opening import open_data
-    from orilla.data.parts import parts_of
 
     with warnings_shown():
         images = open_data(data, labelled=False)
-    parts = parts_of(images, Path(split) if split else None)
+    parts = _split(images, split)
     with picture_progress("check", quiet) as progress:
         found = check_data(images, parts, image_size=image_size, alike=alike, progress=progress)
     if groups:
@@ -66,6 +67,17 @@ def command(
     else:
         _show(found)
     return 0 if found.ok else 3
+
+
+def _split(images: LabelledImages, file: str | None) -> Split | None:
+    """The split that a file says, else that of the table's own column."""
+    from orilla.data.split import COLUMN, Split, split_images
+
+    if file is not None:
+        return Split.read(file, images)
+    if COLUMN in images.columns and images.class_ids is not None:
+        return split_images(images, seed=0, validation=0.0, test=0.0)[0]
+    return None
 
 
 def _show(found: DataCheck) -> None:
