@@ -65,13 +65,15 @@ class Watch:
 
     def _begin(self, _epoch: int, _logs: object = None) -> None:
         self._started = time.monotonic() - self.standing.spent
-        if self._metrics:
-            # The rest of an epoch that a kill has cut: its means go on where they were.
-            _assign(self._model.metrics_variables, self._metrics)
-            self._metrics = ()
 
     def _batch(self, batch: int, logs: Mapping[str, float]) -> None:
         done, now = self._first_step + batch + 1, time.monotonic()
+        if self._metrics:
+            # The rest of an epoch that a kill has cut. Metrics are sums, and are made in the first batch only; so what
+            # was summed before is added behind it, which gives the same bits.
+            for variable, value in zip(self._model.metrics_variables, self._metrics, strict=True):
+                variable.assign_add(value)
+            self._metrics = ()
         if not math.isfinite(logs["loss"]):
             self._model.stop_training = True
             return
