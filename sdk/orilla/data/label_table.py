@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from orilla_runtime.errors import DataError
+from orilla_runtime.sources.listing import is_picture_name
 
 PATHS = ("path", "file", "filename", "file_name", "image", "image_id", "name", "id")
 LABELS = ("label", "class", "class_name", "category", "breed", "species", "class_id")
@@ -87,12 +89,16 @@ class _Finder:
             self._by_stem[picture.stem].append(picture)
 
     def find(self, line: int, name: str) -> Path | None:
-        """The picture; None where there is none."""
-        name = name.replace("\\", "/") if not _is_there(self._photos / name) else name
-        for folder in (self._photos, self._file.parent):
-            if _is_there(folder / name):
-                return self._below_photos(folder / name)
-        last = Path(name).name
+        """The picture; None where there is none. A table cannot name what lies outside of the two folders."""
+        spellings = [name, name.replace("\\", "/")] if "\\" in name else [name]
+        for spelling in spellings:
+            below = os.path.normpath(spelling)
+            if os.path.isabs(below) or below.startswith("..") or not is_picture_name(Path(below).name):  # noqa: PTH117
+                continue
+            for folder in (self._photos, self._file.parent):
+                if _is_there(folder / below):
+                    return self._below_photos(folder / below)
+        last = Path(spellings[-1]).name
         several = self._by_name.get(last) or self._by_stem.get(last) or []
         if len(several) > 1:
             raise DataError(

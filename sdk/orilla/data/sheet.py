@@ -22,7 +22,7 @@ from orilla_runtime.sources.picture import read_picture
 
 _GAP, _MARGIN, _HEAD, _CAPTION = 8, 20, 44, 20
 _OVERVIEW_COLUMNS, _OVERVIEW_ROWS, _OVERVIEW_SIDE = 10, 60, 96
-_LABEL = 190
+_LABEL = (110, 240)
 _LEAST_SIDE, _MOST_SIDE, _MOST = 32, 512, 400
 
 
@@ -75,6 +75,7 @@ def write_sheets(
     written: dict[str, Path] = {}
     rows: list[Image] = []
     small = min(side, _OVERVIEW_SIDE)
+    room = _room_for([label for label, _ in classes])
     with ThreadPoolExecutor(usable_cpus(), thread_name_prefix="orilla-sheet") as pool:
         for (label, members), name in zip(classes, names, strict=True):
             cells = list(pool.map(_Reader(images, side), chosen(members, count, seed).tolist()))
@@ -83,7 +84,7 @@ def write_sheets(
             written[label] = folder / name
             _write(written[label], _class_sheet(label, len(members), cells, min(columns, len(cells)), side))
             if len(rows) < _OVERVIEW_ROWS:
-                rows.append(_overview_row(label, len(members), few, small))
+                rows.append(_overview_row(label, len(members), few, small, room))
             if progress:
                 progress(len(written), len(classes) + 1)
     overview = folder / "overview.png"
@@ -197,13 +198,19 @@ def _put(sheet: Image, cell: _Cell, top: int, left: int, side: int) -> None:
     sheet[down : down + height, right : right + width] = cell.picture
 
 
-def _overview_row(label: str, count: int, cells: Sequence[_Cell], side: int) -> Image:
-    width = _LABEL + _OVERVIEW_COLUMNS * (side + _GAP) - _GAP
+def _room_for(labels: Sequence[str]) -> int:
+    """Pixels for the labels on the left of an overview, within reason."""
+    widest = max(text_width(label, 13, bold=True) for label in labels[:_OVERVIEW_ROWS])
+    return int(np.clip(widest + 24, *_LABEL))
+
+
+def _overview_row(label: str, count: int, cells: Sequence[_Cell], side: int, room: int) -> Image:
+    width = room + _OVERVIEW_COLUMNS * (side + _GAP) - _GAP
     row = np.full((side, width, 3), BACK, np.uint8)
-    write_text(row, label, (0, side // 2 - 4), 13, TEXT, _LABEL - 16, bold=True)
-    write_text(row, "1 picture" if count == 1 else f"{count:,} pictures", (0, side // 2 + 18), 10, DIM, _LABEL - 16)
+    write_text(row, label, (0, side // 2 - 4), 13, TEXT, room - 16, bold=True)
+    write_text(row, "1 picture" if count == 1 else f"{count:,} pictures", (0, side // 2 + 18), 10, DIM, room - 16)
     for place, cell in enumerate(cells):
-        _put(row, cell, 0, _LABEL + place * (side + _GAP), side)
+        _put(row, cell, 0, room + place * (side + _GAP), side)
     return row
 
 

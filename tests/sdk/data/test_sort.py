@@ -128,6 +128,16 @@ def test_a_table_that_is_not_in_order_is_refused_before_anything_is_made(
     assert content(photos) == before
 
 
+@pytest.mark.parametrize("name", ["../secret.jpg", "{}/secret.jpg", "new/../../secret.jpg", "..\\secret.jpg"])
+def test_a_table_reaches_nothing_outside(name: str, photos: Path, table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "secret.jpg").write_bytes(b"not for you")
+    file = table(f"{name.format(tmp_path)},cat").rename(tmp_path / "tables" / "labels.csv")
+    with pytest.raises(DataError, match="not below"):
+        sort_by_labels(photos, file, tmp_path / "sorted", how="move")
+    assert (tmp_path / "secret.jpg").exists()
+
+
 def test_missing_folders_are_named(photos: Path, table: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         sort_by_labels(tmp_path / "nowhere", table("a.jpg,cat"), tmp_path / "sorted")
