@@ -111,5 +111,7 @@ def _read(source: Path, name: str, size: int, opened: Callable[[], IO[bytes] | N
 
 
 def _damaged(source: Path, error: BaseException) -> DataError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    if isinstance(error, tarfile.ReadError):
+        return DataError(f"{source} is no tar and no zip, or damaged.", "Get the file again.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
     return DataError(f"{source} cannot be read: {reason}.", "Get the file again.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -67,6 +68,10 @@ def keras_job(parameters: Mapping[str, Any], _folder: Path) -> None:
 
 def tfds_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
     """A worker's job: unpack the set `name` into the folder `target`."""
+    import importlib.resources.abc
+
+    # Version 4.9 imports this package for old Pythons without requiring it; the standard library's own does the same.
+    sys.modules.setdefault("importlib_resources", importlib.resources)
     import tensorflow_datasets as tfds
 
     name, published = parameters["name"], parameters["published"]

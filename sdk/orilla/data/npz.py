@@ -128,4 +128,5 @@ def _exactly(data: bytes, size: int) -> bytes:
 
 
 def _damaged(path: Path, name: str, error: BaseException) -> DataError:
-    return DataError(f"{path}: the array {name!r} cannot be read: {error}.", "Write the file again.")
+    reason = " ".join(str(error).split())[:200]
+    return DataError(f"{path}: the array {name!r} cannot be read: {reason}.", "Write the file again.")
