@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orilla.data.traits import is_grey
 from orilla_runtime.errors import SourceError
 from orilla_runtime.labelled import LabelledImages
 from orilla_runtime.sources.picture import read_picture
@@ -32,10 +32,5 @@ def look_at(images: LabelledImages, count: int = SAMPLE) -> Sample | None:
         except SourceError:
             continue  # Every unreadable picture is told of when all are read.
         sides.append(min(picture.shape[:2]))
-        grey = grey and _is_grey(picture)
+        grey = grey and is_grey(picture)
     return Sample(int(np.median(sides)), grey) if sides else None
-
-
-def _is_grey(picture: NDArray[np.uint8]) -> bool:
-    blue, green, red = picture[..., 0], picture[..., 1], picture[..., 2]
-    return bool(np.array_equal(blue, green) and np.array_equal(green, red))

@@ -53,7 +53,7 @@ def traits_of(data: bytes, path: Path, picture: Image) -> tuple[str, Trait]:
     """The format and the traits of a file that was decoded to `picture` (uint8 BGR, upright)."""
     kind = sniff_picture(data) or ""
     traits = Trait(0)
-    if _is_grey(picture):
+    if is_grey(picture):
         traits |= Trait.GREY
     if _is_blank(picture):
         traits |= Trait.BLANK
@@ -63,7 +63,8 @@ def traits_of(data: bytes, path: Path, picture: Image) -> tuple[str, Trait]:
     return kind, traits | _stored(data, kind, picture)
 
 
-def _is_grey(picture: Image) -> bool:
+def is_grey(picture: Image) -> bool:
+    """True where no pixel of a BGR picture has a colour."""
     blue, green, red = picture[..., 0], picture[..., 1], picture[..., 2]
     step = max(1, min(picture.shape[:2]) // 16)
     for part in (slice(None, None, step), slice(None)):  # A few pixels tell most photos.
