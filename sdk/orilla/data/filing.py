@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hashlib
 import os
-import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -43,7 +43,9 @@ class Filing:
         target = self._free(picture, self.into / folder)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
+            if target.exists():
+                _part_of(target).unlink(missing_ok=True)
+            else:
                 self._put(picture, target)
         except OSError as error:
             raise _failed(picture, target, error) from error
@@ -93,8 +95,13 @@ class Filing:
                 _copy(picture, target)
 
 
+def _part_of(target: Path) -> Path:
+    """Where a file is written before it is whole: always the same, so that the next job clears what a killed one left."""
+    return target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.part")
+
+
 def _copy(picture: Path, target: Path) -> None:
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    part = _part_of(target)
     try:
         shutil.copy2(picture, part)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +158,24 @@ def test_a_copy_that_fails_leaves_nothing(photos: Path, tmp_path: Path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         Filing(tmp_path / "sorted").file(photos / "a.jpg", "cat")
     assert list((tmp_path / "sorted" / "cat").iterdir()) == []
+
+
+def test_what_a_killed_copy_left_is_gone_after_the_next(photos: Path, tmp_path: Path) -> None:
+    killed = (
+        "import os, pathlib, shutil, sys\n"
+        "from orilla.data.filing import Filing\n"
+        "def half(source, target):\n"
+        "    pathlib.Path(target).write_bytes(b'the pix')\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "shutil.copy2 = half\n"
+        "Filing(pathlib.Path(sys.argv[1])).file(pathlib.Path(sys.argv[2]), 'cat')\n"
+    )
+    into = tmp_path / "sorted"
+    done = subprocess.run([sys.executable, "-c", killed, str(into), str(photos / "a.jpg")], check=False, timeout=60)
+    assert done.returncode == -9
+    assert [path.suffix for path in (into / "cat").iterdir()] == [".part"], "a reader of folders sees no picture"
+    Filing(into).file(photos / "a.jpg", "cat")
+    assert content(into) == {"cat/a.jpg": "the pixels of a.jpg"}
 
 
 @pytest.fixture
