@@ -63,7 +63,7 @@ class Filing:
         while self._filed:
             picture, target = self._filed[-1]
             try:
-                if target.exists():
+                if target.exists() and not _is_one_file(picture, target):
                     picture.unlink(missing_ok=True)
             except OSError as error:
                 failed = error
@@ -96,7 +96,7 @@ class Filing:
 
 
 def _part_of(target: Path) -> Path:
-    """Where a file is written before it is whole: always the same, so that the next job clears what a killed one left."""
+    """Where a file is before it is whole: always the same place, so that the next job clears what a killed one left."""
     return target.with_name(f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]}.part")
 
 
@@ -115,6 +115,13 @@ def _copy(picture: Path, target: Path) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _is_one_file(picture: Path, target: Path) -> bool:
+    """Whether both are one name of one file, and not two names of it: removing the first would remove the last."""
+    if picture.resolve() == target.resolve():
+        return True
+    return picture.exists() and picture.samefile(target) and target.stat().st_nlink == 1
 
 
 def _same(picture: Path, target: Path) -> bool:

@@ -140,6 +140,16 @@ def test_a_table_reaches_nothing_outside(name: str, photos: Path, table: Callabl
     assert (tmp_path / "secret.jpg").exists()
 
 
+def test_moving_what_is_in_its_place_already_keeps_it(photos: Path, table: Callable[..., Path], tmp_path: Path) -> None:
+    sort_by_labels(photos, table(*LINES), tmp_path / "sorted")
+    again = table("cat/a.jpg,cat", "dog/b.jpg,dog").rename(tmp_path / "sorted" / "labels.csv")
+    (photos / "cat").symlink_to(tmp_path / "sorted" / "cat")
+    done = sort_by_labels(photos, again, tmp_path / "sorted", how="move")
+    assert dict(done.folders) == {"cat": 1, "dog": 1}
+    again.unlink()
+    assert content(tmp_path / "sorted") == SORTED
+
+
 def test_missing_folders_are_named(photos: Path, table: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere"):
         sort_by_labels(tmp_path / "nowhere", table("a.jpg,cat"), tmp_path / "sorted")
