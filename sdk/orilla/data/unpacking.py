@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 from orilla_runtime.engines.cpus import usable_cpus
@@ -26,7 +26,9 @@ LABELS = "labels.csv"
 FORMAT = "1"
 """Part of every cache folder's name: raised when what is written changes."""
 
-_CHUNK = 64
+_CHUNK, _CHUNK_BYTES = 64, 32 * 2**20
+"""Pictures that wait at a time, and the bytes of their files."""
+
 _STALE_SECONDS = 24 * 3600.0
 _PART = ".part"
 
@@ -145,21 +147,19 @@ def _whole(target: Path) -> Iterator[Path]:
 
 def _write(pictures: Iterable[Picture], part: Path, *, check: bool, told: Told | None) -> tuple[int, tuple[str, ...]]:
     count, damaged = 0, []
-    waiting = iter(pictures)
+    place = partial(_place, part, check)
     with (
         (part / LABELS).open("w", encoding="utf-8", newline="") as file,
         ThreadPoolExecutor(usable_cpus()) as pool,
     ):
         table = csv.writer(file, lineterminator="\n")
-        while chunk := list(islice(waiting, _CHUNK)):
-            sound = pool.map(_decodes, chunk) if check else (True for _ in chunk)
-            for picture, is_sound in zip(chunk, sound, strict=True):
+        for chunk in _chunks(pictures):
+            for picture, is_sound in zip(chunk, pool.map(place, chunk), strict=True):
                 if not is_sound:
                     damaged.append(picture.path)
                     continue
                 if not count:
                     table.writerow(_header(picture))
-                _write_file(part / picture.path, picture.content)
                 table.writerow(_cells(picture))
                 count += 1
             if told:
@@ -175,19 +175,31 @@ def _cells(picture: Picture) -> list[str]:
     return [picture.path, *(() if picture.label is None else (picture.label,)), *picture.columns.values()]
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def _chunks(pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+    chunk, size = [], 0
+    for picture in pictures:
+        chunk.append(picture)
+        size += len(picture.content)
+        if len(chunk) == _CHUNK or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _place(part: Path, check: bool, picture: Picture) -> bool:
+    """Write the file of a picture, unless it is to be checked and damaged; two pictures never share a file."""
+    if check:
+        try:
+            decode_picture(picture.content, picture.path)
+        except SourceError:
+            return False
+    path = part / picture.path
     try:
         file = path.open("xb")
     except FileNotFoundError:
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("xb")
     with file:
-        file.write(content)
-
-
-def _decodes(picture: Picture) -> bool:
-    try:
-        decode_picture(picture.content, picture.path)
-    except SourceError:
-        return False
+        file.write(picture.content)
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from orilla.converting import convert
 from orilla.data.opening import data_file, is_labelled_arrays, open_data
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled import LabelledImages
@@ -123,6 +125,31 @@ def test_names_splits_and_columns_of_arrays(tmp_path: Path) -> None:
         "train/T-shirt_top/1.png",
         "test/etc/2.png",
     ]
+
+
+def test_arrays_are_never_all_in_memory(tmp_path: Path) -> None:
+    pixels = _pixels((600, 128, 128, 3))
+    file = tmp_path / "set.npz"
+    np.savez(file, images=pixels, labels=np.arange(600) % 2)
+    tracemalloc.start()
+    assert len(open_data(file)) == 600
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < pixels.nbytes / 3
+
+
+def test_the_data_of_a_conversion_may_be_arrays(tmp_path: Path, cache: Path) -> None:
+    file = _npz(tmp_path / "set.npz", images=_pixels((3, 4, 4)), labels=np.arange(3))
+    with pytest.raises(DataError, match=r"gone\.keras"):
+        convert(tmp_path / "gone.keras", data=file, output=tmp_path / "out.orilla")
+    assert len(list(cache.glob("*/labels.csv"))) == 1
+    with pytest.raises(DataError, match=r"gone\.keras"):
+        convert(
+            tmp_path / "gone.keras",
+            data=_npz(tmp_path / "inputs.npz", left=_pixels((3, 4, 4)), right=np.arange(3)),
+            output=tmp_path / "out.orilla",
+        )
+    assert len(list(cache.glob("*/labels.csv"))) == 1
 
 
 def test_pictures_without_labels(tmp_path: Path) -> None:
