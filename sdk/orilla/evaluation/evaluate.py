@@ -1,4 +1,4 @@
-"""Accuracy of a Keras model, a bundle's artifacts or a bare model on labelled pictures.
+"""A Keras model, a bundle's artifacts or a bare model, judged on labelled pictures.
 
 Everything but a Keras model runs on the device too, without TensorFlow: pictures go through the runtime's Preprocess
 and engines, the same way that `run` takes them.
@@ -6,23 +6,26 @@ and engines, the same way that `run` takes them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from orilla.data.opening import open_data
+from orilla.evaluation.judgement import Criteria, Judgement, judge
+from orilla.evaluation.parts import Chosen, choose_part
+from orilla.evaluation.scoring import Scored, score_with
+from orilla.evaluation.slices import slice_values
 from orilla.runnable import runnable
 from orilla_runtime.bundle.manifest import Accuracy
 from orilla_runtime.bundle.reader import is_bundle, open_bundle
-from orilla_runtime.errors import DataError, EngineError, SourceError, UsageError
-from orilla_runtime.labelled import LabelledImages, read_labelled
-from orilla_runtime.labelled.scores import agreement, top1
+from orilla_runtime.errors import EngineError, UsageError
+from orilla_runtime.labelled import LabelledImages
+from orilla_runtime.labelled.scores import agreement
 from orilla_runtime.model import Model, load
-from orilla_runtime.preprocess import Preprocessor
-from orilla_runtime.sources.picture import read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +39,7 @@ class ArtifactEvaluation:
 
     `predicted` holds the top-1 class id of every picture that could be read, in the order of `Evaluation.paths`.
     `agreement` is the share of pictures with the same top-1 as the bundle's float32 artifact of the same run, which was
-    proved against Keras; None where there is nothing to compare with.
+    proved against Keras; None where there is nothing to compare with. `judgement` holds all other figures.
     """
 
     artifact: str
@@ -45,6 +48,7 @@ class ArtifactEvaluation:
     accuracy: Accuracy
     agreement: float | None
     predicted: tuple[int, ...]
+    judgement: Judgement = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Evaluation:
     """The result of `evaluate`.
 
     `skipped` names artifacts that no engine here can run, and `failed` pictures that could not be read, each with the
-    reason.
+    reason. `part` is what was judged of the data (`all`, `test`, …), and `note` says why, where that is not plain.
+    `default` is the place in `artifacts` of the one that runs when nobody names one. `images` are the judged pictures,
+    in the order of `paths`, and `training` is what the model says of its training.
     """
 
     labels: tuple[str, ...]
@@ -61,6 +67,25 @@ class Evaluation:
     artifacts: tuple[ArtifactEvaluation, ...]
     skipped: tuple[tuple[str, str], ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    part: str = "all"
+    note: str = ""
+    default: int = 0
+    images: LabelledImages | None = field(default=None, repr=False, compare=False)
+    training: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the caller wants to know, and who is told of the progress."""
+
+    part: str | None
+    slices: tuple[str, ...]
+    criteria: Criteria
+    progress: Callable[[int, int], None] | None
+
+    def chosen(self, images: LabelledImages, training: Mapping[str, Any]) -> tuple[Chosen, dict[str, tuple[str, ...]]]:
+        chosen = choose_part(images, training, self.part)
+        return chosen, {column: slice_values(chosen.images, column) for column in self.slices}
 
 
 def evaluate(
@@ -68,6 +93,9 @@ def evaluate(
     data: str | Path,
     *,
     artifact: str | None = None,
+    part: str | None = None,
+    slices: Sequence[str] = (),
+    criteria: Criteria | None = None,
     progress: Callable[[int, int], None] | None = None,
     **load_options: Any,
 ) -> Evaluation:
@@ -75,23 +103,28 @@ def evaluate(
 
     Args:
         model: the file; of a bundle every artifact that an engine here can run, or only `artifact`.
-        data: a folder with a subfolder a class, or a CSV with `path` and `label` or `class_id`.
+        data: a folder with a subfolder a class, a table with `path` and `label` or `class_id`, an `.npz` or a named
+            set. On the very data that the model was trained on, its recorded test part is judged.
+        part: `train`, `validation` or `test` of the recorded split, or `all`.
+        slices: columns of the table, or `folder`, to judge by apart.
+        criteria: how the threshold is to be chosen, how many classes `top_k` looks at, and so on.
         progress: called with the number of pictures done and their total.
         load_options: for bare models, as `orilla.load` takes them (`labels`, `mean`, …), and `threads`.
 
     Raises:
         DataError: the pictures do not make a data set, or a class of theirs is no label of the model.
         ModelError, BundleError, EngineError: the model cannot be opened or run here.
+        UsageError: a part, a slice or a criterion that is not possible.
     """
-    pictures = read_labelled(data)
+    pictures = open_data(data)
+    asked = _Asked(part, tuple(slices), criteria or Criteria(), progress)
     if Path(model).suffix == ".keras":
-        return _evaluate_keras(Path(model), pictures, progress)
+        return _evaluate_keras(Path(model), pictures, asked)
     with ExitStack() as stack:
         models, skipped = open_artifacts(model, artifact, load_options)
         for opened in models:
             stack.enter_context(opened)
-        aligned = _aligned(models[0], pictures)
-        return replace(_run(models, aligned, progress), skipped=skipped)
+        return _evaluate_files(models, skipped, pictures, asked)
 
 
 def open_artifacts(
@@ -113,83 +146,84 @@ def open_artifacts(
     return [load(path, artifact=entry.path, **options) for entry in able], skipped
 
 
-def _aligned(model: Model, pictures: LabelledImages) -> LabelledImages:
-    if not model.labels or model.preprocess is None:
-        raise UsageError(f"{model.path} is no classifier of pictures.", "Evaluation needs labels.")
-    return pictures.aligned(model.labels)
-
-
-def _run(models: list[Model], pictures: LabelledImages, progress: Callable[[int, int], None] | None) -> Evaluation:
-    """Decode and preprocess each picture once, then ask every model."""
-    preprocess = models[0].preprocess
-    assert preprocess is not None
-    assert pictures.class_ids is not None
-    preprocessor = Preprocessor(preprocess)
-    paths: list[str] = []
-    truth: list[int] = []
-    failed: list[tuple[str, str]] = []
-    predicted: list[list[int]] = [[] for _ in models]
-    for index, path in enumerate(pictures.paths):
-        if progress:
-            progress(index, len(pictures))
-        try:
-            tensor = preprocessor(read_picture(pictures.full_path(index)))
-        except SourceError as error:
-            failed.append((path.as_posix(), error.message))
-            continue
-        paths.append(path.as_posix())
-        truth.append(int(pictures.class_ids[index]))
-        for ids, model in zip(predicted, models, strict=True):
-            ids.append(int(np.argmax(model.scores(tensor))))
-    if progress:
-        progress(len(pictures), len(pictures))
-    return _summary(models, paths, truth, predicted, failed)
-
-
-def _summary(
-    models: list[Model],
-    paths: list[str],
-    truth: list[int],
-    predicted: list[list[int]],
-    failed: list[tuple[str, str]],
+def _evaluate_files(
+    models: list[Model], skipped: tuple[tuple[str, str], ...], pictures: LabelledImages, asked: _Asked
 ) -> Evaluation:
-    if not paths:
-        raise DataError(f"None of the {len(failed)} pictures could be read: {failed[0][1]}", "Check the files.")
-    reference = next(
-        (ids for ids, m in zip(predicted, models, strict=True) if m.precision == REFERENCE_PRECISION), None
+    first = models[0]
+    if not first.labels or first.preprocess is None:
+        raise UsageError(f"{first.path} is no classifier of pictures.", "Evaluation needs labels.")
+    manifest = None if first.bundle is None else first.bundle.classifier
+    training = {} if manifest is None else manifest.training
+    asked.criteria.ok(first.labels)
+    chosen, slices = asked.chosen(pictures, training)
+    scored = score_with(models, chosen.images, asked.progress)
+    reference = next((place for place, one in enumerate(models) if one.precision == REFERENCE_PRECISION), None)
+    best = [scores.argmax(axis=1) for scores in scored.scores]
+    artifacts = tuple(
+        _artifact(
+            (model.artifact, model.format, model.precision),
+            _judged(place, scored, first.labels, slices, asked),
+            None if reference is None else agreement(best[place], best[reference]),
+        )
+        for place, model in enumerate(models)
     )
-    return Evaluation(
-        labels=tuple(models[0].labels),
-        paths=tuple(paths),
-        truth=tuple(truth),
-        failed=tuple(failed),
-        artifacts=tuple(
-            _judged(model.artifact, model.format, model.precision, ids, truth, reference)
-            for model, ids in zip(models, predicted, strict=True)
-        ),
-    )
+    default = _default([one.artifact for one in artifacts], {} if manifest is None else manifest.defaults)
+    return _evaluation(first.labels, scored, artifacts, chosen, training, skipped=skipped, default=default)
+
+
+def _default(artifacts: Sequence[str], defaults: Mapping[str, str]) -> int:
+    """The place of the bundle's default, TFLite's first, as `load` takes it; 0 where none was judged."""
+    targets = sorted(defaults, key=lambda target: ("tflite", "onnx", target).index(target))
+    return next((artifacts.index(defaults[target]) for target in targets if defaults[target] in artifacts), 0)
+
+
+def _evaluate_keras(path: Path, pictures: LabelledImages, asked: _Asked) -> Evaluation:
+    from orilla.evaluation.keras_model import keras_card, keras_scores
+
+    card = keras_card(path)
+    asked.criteria.ok(card.labels)
+    chosen, slices = asked.chosen(pictures, card.training)
+    found = keras_scores(path, chosen.images, progress=asked.progress)
+    place_of = {name.as_posix(): place for place, name in enumerate(chosen.images.paths)}
+    read = np.array([place_of[name] for name in found.paths], np.int64)
+    scored = Scored((found.scores,), found.truth, read, found.paths, found.failed)
+    judged = _judged(0, scored, card.labels, slices, asked)
+    artifact = _artifact((path.name, "keras", REFERENCE_PRECISION), judged, None)
+    return _evaluation(card.labels, scored, (artifact,), chosen, card.training)
 
 
 def _judged(
-    name: str, format_: str, precision: str | None, ids: list[int], truth: list[int], reference: list[int] | None
-) -> ArtifactEvaluation:
-    found = np.asarray(ids)
-    return ArtifactEvaluation(
-        artifact=name,
-        format=format_,
-        precision=precision,
-        accuracy=top1(found, np.asarray(truth)),
-        agreement=None if reference is None else agreement(found, np.asarray(reference)),
-        predicted=tuple(ids),
+    place: int, scored: Scored, labels: Sequence[str], slices: Mapping[str, Sequence[str]], asked: _Asked
+) -> Judgement:
+    read = {column: [values[index] for index in scored.read] for column, values in slices.items()}
+    return judge(scored.scores[place], scored.truth, labels, paths=scored.paths, slices=read, criteria=asked.criteria)
+
+
+def _artifact(names: tuple[str, str, str | None], judgement: Judgement, same: float | None) -> ArtifactEvaluation:
+    predicted = tuple(judgement.answers.predicted.tolist())
+    return ArtifactEvaluation(*names, judgement.accuracy, same, predicted, judgement)
+
+
+def _evaluation(
+    labels: Sequence[str],
+    scored: Scored,
+    artifacts: tuple[ArtifactEvaluation, ...],
+    chosen: Chosen,
+    training: Mapping[str, Any],
+    *,
+    skipped: tuple[tuple[str, str], ...] = (),
+    default: int = 0,
+) -> Evaluation:
+    return Evaluation(
+        labels=tuple(labels),
+        paths=scored.paths,
+        truth=tuple(scored.truth.tolist()),
+        artifacts=artifacts,
+        skipped=skipped,
+        failed=scored.failed,
+        part=chosen.part,
+        note=chosen.note,
+        default=default,
+        images=chosen.images.subset(scored.read),
+        training=training,
     )
-
-
-def _evaluate_keras(path: Path, pictures: LabelledImages, progress: Callable[[int, int], None] | None) -> Evaluation:
-    from orilla.evaluation.keras_model import keras_scores
-
-    scored = keras_scores(path, pictures, progress=progress)
-    scores: NDArray[np.float32] = scored.scores
-    ids = [int(i) for i in scores.argmax(axis=1)]
-    truth = [int(i) for i in scored.truth]
-    judged = _judged(path.name, "keras", REFERENCE_PRECISION, ids, truth, None)
-    return Evaluation(scored.labels, scored.paths, tuple(truth), (judged,), failed=scored.failed)

@@ -46,14 +46,9 @@ def keras_scores(
         DataError: a class that is no label of the model, or no picture that can be read.
     """
     file = Path(path)
-    card = read_card(file)
-    if card is None:
-        raise ModelError(
-            f"{file} does not say what its classes are nor how a picture goes in.",
-            "Train it with `orilla train`, or add a card with orilla_converters.keras_card.write_card.",
-        )
+    card = keras_card(file)
     aligned = images.aligned(card.labels)
-    model = _load(file)
+    model = load_keras(file)
     reading = _Reading(aligned, card.preprocess, progress)
     scores = [_as_probabilities(batch, card) for batch in outputs(model, reading.batches())]
     if not scores:
@@ -91,7 +86,27 @@ class _Reading:
             yield np.stack(batch)
 
 
-def _load(file: Path) -> Any:
+def keras_card(file: Path) -> KerasCard:
+    """The card of a `.keras` file, which must have one.
+
+    Raises:
+        ModelError: it has none. DataError: no such file, or not a `.keras` file.
+    """
+    card = read_card(file)
+    if card is None:
+        raise ModelError(
+            f"{file} does not say what its classes are nor how a picture goes in.",
+            "Train it with `orilla train`, or add a card with orilla_converters.keras_card.write_card.",
+        )
+    return card
+
+
+def load_keras(file: Path) -> Any:
+    """The `keras.Model` of a file, not compiled.
+
+    Raises:
+        ModelError: Keras cannot open it.
+    """
     keras, _ = keras_and_tensorflow()
     try:
         return keras.saving.load_model(file, compile=False)

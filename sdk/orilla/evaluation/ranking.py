@@ -93,13 +93,15 @@ def _metrics() -> Any:
 def _ranked(metrics: Any, place: int, label: str, truth: NDArray[np.bool_], score: NDArray[np.float32]) -> ClassRanking:
     false_rate, true_rate, _ = metrics.roc_curve(truth, score)
     precision, recall, _ = metrics.precision_recall_curve(truth, score)
+    # Lower thresholds find nothing more, and only lose precision.
+    complete = int(np.argmax(recall[::-1] >= 1)) + 1
     return ClassRanking(
         class_id=place,
         label=label,
         roc_auc=float(metrics.auc(false_rate, true_rate)),
         average_precision=float(-(np.diff(recall) * precision[:-1]).sum()),  # as average_precision_score sums it
         roc=_thinned(false_rate, true_rate),
-        pr=_thinned(recall[::-1], precision[::-1]),
+        pr=_thinned(recall[::-1][:complete], precision[::-1][:complete]),
     )
 
 

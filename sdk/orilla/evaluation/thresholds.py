@@ -5,6 +5,7 @@ A picture is accepted where its best class reaches the threshold, as `orilla run
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,24 +82,28 @@ def propose(
     false_reject_rate: float,
     precision: float | None = None,
     ok: tuple[int, str] | None = None,
+    shown: Sequence[float] = SHOWN,
 ) -> Thresholds:
     """The threshold for a wanted rate of false rejects, or for a wanted share of right answers, 0 to 1.
 
     The largest threshold that gives back at most `false_reject_rate` of what is right: it rejects the most mistakes at
     that price. With `precision`, the smallest one from which on so many of the accepted pictures are right. `ok`: the
-    number and the name of the class of good parts; then a mistake is a defect that is taken for one.
+    number and the name of the class of good parts; then a mistake is a defect that is taken for one. `shown`: the
+    table's other thresholds.
     """
     scored = _scored(np.asarray(scores, np.float64), truth, None if ok is None else ok[0])
     name = None if ok is None else ok[1]
     if precision is None:
-        wanted = f"at most {false_reject_rate:.4g} of {'the good parts' if ok else 'the right answers'} rejected"
+        wanted = (
+            f"at most {false_reject_rate * 100:.4g} % of {'the good parts' if ok else 'the right answers'} rejected"
+        )
         found = _for_false_rejects(scored, false_reject_rate)
     else:
-        wanted = f"at least {precision:.4g} of the accepted pictures right"
+        wanted = f"at least {precision * 100:.4g} % of the accepted pictures right"
         found = _for_precision(scored, precision)
-    shown = sorted({*SHOWN, *([] if found is None else [found])})
+    thresholds = sorted({*shown, *([] if found is None else [found])})
     proposed = None if found is None else scored.at(found)
-    return Thresholds(wanted, name, proposed, tuple(scored.at(threshold) for threshold in shown))
+    return Thresholds(wanted, name, proposed, tuple(scored.at(threshold) for threshold in thresholds))
 
 
 def _scored(scores: NDArray[np.float64], truth: NDArray[np.integer], ok: int | None) -> _Scored:

@@ -78,11 +78,11 @@ def test_what_cannot_be_compared_is_refused() -> None:
 def test_differences_have_intervals_that_hold() -> None:
     random = np.random.default_rng(5)
     inside = 0
-    for _ in range(200):
+    for _ in range(80):
         pair = random.choice(4, 80, p=[0.8, 0.1, 0.05, 0.05])  # right both, old alone, new alone, neither
         truth = np.arange(80) % 3
         old = np.where((pair == 0) | (pair == 1), truth, (truth + 1) % 3)
         new = np.where((pair == 0) | (pair == 2), truth, (truth + 1) % 3)
         found = compare(said(old, truth), said(new, truth))
         inside += found.accuracy.low <= -0.05 <= found.accuracy.high
-    assert inside >= 184
+    assert inside >= 72
