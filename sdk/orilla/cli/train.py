@@ -39,6 +39,14 @@ _SPLIT = grouped(
     "Split",
     click.option("--validation", type=float, default=0.1, show_default=True, help="Share that chooses the best epoch."),
     click.option("--test", type=float, default=0.2, show_default=True, help="Share that judges the model, once."),
+    click.option(
+        "--split", type=click.Path(), help="A CSV of path and split in their place, such as NAME.training/split.csv."
+    ),
+    click.option(
+        "--group",
+        metavar="COLUMN|PATTERN",
+        help="Keeps pictures of one thing in one part: a column, or what a regular expression captures of the path.",
+    ),
     click.option("--seed", type=int, default=0, show_default=True, help="Decides the split and the weights."),
 )
 _LEARNING = grouped(
@@ -100,7 +108,10 @@ _KEEPING = grouped(
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 def command(data: str, output: str, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Train a classifier on DATA, a folder with a subfolder a class or a CSV with path and label or class_id.
+    """Train a classifier on DATA.
+
+    DATA is a folder with a subfolder a class, a CSV or JSONL with path and label or class_id, an .npz with images and
+    labels, or the name of a set, such as mnist.
 
     The model's file carries its classes, its split and how a picture goes in, so that it can be converted and repeated.
     """

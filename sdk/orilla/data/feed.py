@@ -41,7 +41,9 @@ class Change(Protocol):
 class Feed:
     """The examples at `places` with their class ids (one for each place of the whole set).
 
-    weights: of each class, float32, where the classes do not count alike.
+    multiple: the pictures of every batch of training can be dealt out evenly to so many devices; fewer than that are
+        left out at the end of each epoch, each time others.
+    weights: of each class, float32, where the classes do not count alike in training.
     failures: what went wrong while a batch was made, for who trains: TensorFlow keeps only its text.
     """
 
@@ -49,39 +51,48 @@ class Feed:
     class_ids: Places
     places: Places
     batch_size: int
+    multiple: int = 1
     weights: NDArray[np.float32] | None = None
     failures: list[Exception] = field(default_factory=list, compare=False)
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
-        return -(-len(self.places) // self.batch_size)
+        """Batches in an epoch of training."""
+        return -(-self._dealt // self.batch_size)
+
+    @property
+    def _dealt(self) -> int:
+        return len(self.places) // self.multiple * self.multiple
 
     def training(self, seed: int, change: Change | None = None, first_epoch: int = 0, first_step: int = 0) -> Any:
         """A `tf.data.Dataset` of epoch after epoch without end, each in its own order, from any step on."""
 
         def made(number: int) -> tuple[NDArray[Any], ...]:
             epoch, step = divmod(number, self.steps)
-            return self._batch(epoch_order(self.places, seed, epoch), step, epoch, change)
+            chosen = self._chosen(epoch_order(self.places, seed, epoch)[: self._dealt], step)
+            batch, truth = self.examples.take(chosen), self.class_ids[chosen]
+            changed = change(batch, chosen, epoch) if change else batch
+            return (changed, truth) if self.weights is None else (changed, truth, self.weights[truth])
 
         first = first_epoch * self.steps + first_step
-        return self._dataset(made, first, _NO_END)
+        return self._dataset(made, first, _NO_END, weighted=self.weights is not None)
 
     def in_order(self) -> Any:
         """A `tf.data.Dataset` of one pass, unchanged, in the order of `places`."""
-        return self._dataset(lambda step: self._batch(self.places, step, 0, None), 0, self.steps)
 
-    def _batch(self, places: Places, step: int, epoch: int, change: Change | None) -> tuple[NDArray[Any], ...]:
-        chosen = places[step * self.batch_size : (step + 1) * self.batch_size]
-        batch = self.examples.take(chosen)
-        changed = change(batch, chosen, epoch) if change else batch
-        truth = self.class_ids[chosen]
-        return (changed, truth) if self.weights is None else (changed, truth, self.weights[truth])
+        def made(number: int) -> tuple[NDArray[Any], ...]:
+            chosen = self._chosen(self.places, number)
+            return self.examples.take(chosen), self.class_ids[chosen]
 
-    def _dataset(self, made: Callable[[int], tuple[NDArray[Any], ...]], first: int, end: int) -> Any:
+        return self._dataset(made, 0, -(-len(self.places) // self.batch_size), weighted=False)
+
+    def _chosen(self, places: Places, step: int) -> Places:
+        return places[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def _dataset(self, made: Callable[[int], tuple[NDArray[Any], ...]], first: int, end: int, *, weighted: bool) -> Any:
         _, tf = keras_and_tensorflow()
         kinds = [tf.as_dtype(self.examples.take(self.places[:1]).dtype), tf.int64]
-        kinds += [] if self.weights is None else [tf.float32]
+        kinds += [tf.float32] if weighted else []
 
         def checked(number: Any) -> tuple[NDArray[Any], ...]:
             try:

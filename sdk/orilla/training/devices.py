@@ -24,7 +24,11 @@ class Devices:
         config = tf.config
         self.gpus = len(config.list_logical_devices("GPU"))
         self.names = [each.name for each in config.list_logical_devices("GPU") or config.list_logical_devices("CPU")]
-        self._strategy = tf.distribute.MirroredStrategy(self.names) if len(self.names) > 1 else None
+        self._strategy = None
+        if len(self.names) > 1:
+            # CPUs have no collectives that survive a training which ended early in the same process.
+            sums = None if self.gpus else tf.distribute.ReductionToOneDevice()
+            self._strategy = tf.distribute.MirroredStrategy(self.names, cross_device_ops=sums)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -33,20 +37,20 @@ class Devices:
         """What is built, compiled and restored inside exists on every device."""
         return nullcontext() if self._strategy is None else self._strategy.scope()
 
-    def check(self, plan: Plan, progress: Progress) -> None:
-        """What the plan can and should not do on these devices.
+    def check(self, plan: Plan, pictures: int, progress: Progress) -> None:
+        """What the plan can and should not do on these devices; `pictures` are trained on.
 
         Raises:
-            UsageError: fewer pictures in a batch than devices.
+            UsageError: a batch, or a set, that the devices cannot share.
         """
-        recipe = plan.recipe
-        if len(self) > 1:
-            if recipe.batch_size < len(self):
+        recipe, devices = plan.recipe, len(self)
+        if devices > 1:
+            if recipe.batch_size % devices or pictures < devices:
                 raise UsageError(
-                    f"batch_size={recipe.batch_size} is not possible on {len(self)} devices, which share each batch.",
-                    f"Take {len(self)} or more, or show TensorFlow fewer devices (CUDA_VISIBLE_DEVICES=0).",
+                    f"{devices} devices cannot share {pictures} pictures in batches of {recipe.batch_size} evenly.",
+                    f"Take a --batch-size that {devices} divides, or show TensorFlow one (CUDA_VISIBLE_DEVICES=0).",
                 )
-            progress(Note(f"Each batch of {recipe.batch_size} is shared by {len(self)} devices."))
+            progress(Note(f"Each batch of {recipe.batch_size} is shared by {devices} devices."))
         if recipe.precision != "float32" and not self.gpus:
             progress(Note(f"{recipe.precision} is for GPUs: on a CPU it takes 2 to 6 times as long as float32."))
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from orilla.data.augment import Augment
 from orilla.data.feed import Feed
+from orilla.data.opening import open_data
 from orilla.data.pictures import CACHE_BYTES, Pictures
-from orilla.data.split import TEST, VALIDATION, Places, split_images
+from orilla.data.split import TEST, VALIDATION, Places
 from orilla.keras_backend import keras_and_tensorflow
 from orilla.models.inference import outputs
 from orilla.models.saving import save_model
+from orilla.models.starting import check_start, start_from
 from orilla.models.zoo import ModelEntry, build
 from orilla.training.augmented import write_augmented
 from orilla.training.checkpoint import Checkpoint
@@ -26,7 +28,7 @@ from orilla.training.keeper import Keeper
 from orilla.training.loop import fit_best
 from orilla.training.neighbour import Neighbour
 from orilla.training.optimization import Run
-from orilla.training.parts import check_parts, class_weights, label_names
+from orilla.training.parts import check_parts, class_weights, label_names, parts_of
 from orilla.training.plan import Plan, Wishes, check_output, plan_for
 from orilla.training.progress import Advance, Event, Note, Phase, Progress, silent
 from orilla.training.result import TrainResult, recipe_record, training_record, versions
@@ -35,7 +37,7 @@ from orilla.training.standing import Fitted
 from orilla.training.transfer import transfer
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.bundle.manifest import Accuracy
-from orilla_runtime.labelled import read_labelled, require_classes
+from orilla_runtime.labelled import require_classes
 from orilla_runtime.labelled.scores import top1
 from orilla_runtime.preprocess import Channels, Fit
 
@@ -54,7 +56,10 @@ def train(
     seed: int = 0,
     validation: float = VALIDATION,
     test: float = TEST,
+    split: str | Path | None = None,
+    group: str | None = None,
     weights: str | Path | None = None,
+    start: str | Path | None = None,
     resume: bool = False,
     record: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -62,14 +67,15 @@ def train(
     progress: Progress | None = None,
     **changes: Any,
 ) -> TrainResult:
-    """Train a classifier on a folder with a subfolder a class, or on a CSV, and write it with its card.
+    """Train a classifier on labelled pictures and write it with its card.
 
     The pictures are split by class into train, validation and test; the best epoch by validation is kept, its scores
     are calibrated on validation, and it is judged once on the test. The same pictures, options, seed, machine and
     versions give the same weights, also when the training was killed in between and resumed.
 
     Args:
-        data: the folder, or a CSV with `path` and `label` or `class_id`.
+        data: a folder with a subfolder a class; a CSV or JSONL with `path` and `label` or `class_id`; an `.npz` of
+            `images` and `labels`; or the name of a set, such as `mnist`. A column `split` is kept as the split.
         output: the model, `NAME.keras`; it is there whole or not at all. Beside it `NAME.training/` holds the history,
             the recipe, a picture of what the model sees, logs for TensorBoard and, until the model is written, the
             checkpoint.
@@ -79,8 +85,14 @@ def train(
         fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`. Unasked, transfer crops
             and training from scratch stretches.
         validation, test: shares of every class, 0 to 1.
+        split: a CSV with `path` and `split` (train, validation, test) in place of the shares, as an earlier training
+            left it in its folder.
+        group: a column, or a regular expression on the path, that says which pictures belong together: they come into
+            the same part.
         weights: what a model of transfer starts from: `imagenet` (unasked), a `.weights.h5`, `.h5` or `.keras` file of
             the same net, or `random`, which trains all of it from scratch.
+        start: a model that `train` wrote, of the same net, whose weights training goes on from; its classes must be the
+            first of the pictures'.
         resume: go on with a training that was killed; where there is none it begins anew.
         record: make the folder `NAME.training`; without it nothing can be resumed.
         checkpoint_seconds: also within an epoch, the checkpoint is renewed when so much time has gone by.
@@ -97,22 +109,24 @@ def train(
     """
     started = time.monotonic()
     given = {name: value for name, value in changes.items() if value is not None}
-    wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test, weights)
+    wishes = Wishes(model, image_size, channels, fit, given, seed, validation, test, weights, split, group, start)
     entry = wishes.check()
     target = check_output(output)
     neighbour = Neighbour(target)
     notes = _Notes(progress or silent, neighbour)
-    images = read_labelled(data)
+    images = open_data(data)
     require_classes(images, 2)
     labels = label_names(images)
-    split, places = split_images(images, seed, validation=validation, test=test)
+    if start is not None:
+        check_start(start, labels)
+    parts, places = parts_of(images, wishes)
     for text in check_parts(images, places, labels):
         notes(Note(text))
     plan = plan_for(wishes, images.subset(places.train))
     digest = images.digest()
     devices = Devices()
-    devices.check(plan, notes)
-    made_of = identity(plan, data_digest=digest, split_digest=split.digest(), versions=versions(), devices=len(devices))
+    devices.check(plan, len(places.train), notes)
+    made_of = identity(plan, data_digest=digest, split_digest=parts.digest(), versions=versions(), devices=len(devices))
     checkpoint = _checkpoint(neighbour, made_of, resume, notes) if record else None
 
     with Pictures(images, plan.preprocess, cache_bytes=cache_bytes) as pictures:
@@ -121,13 +135,13 @@ def train(
         change = Augment(plan.seed, plan.recipe.augmentation, len(images)) if plan.recipe.augmentation.changes else None
         if record:
             told = {**recipe_record(plan, digest), "data": str(data), "preprocess": asdict(plan.preprocess)}
-            neighbour.open(told, checkpoint.history if checkpoint else ())
+            neighbour.open(told, parts, checkpoint.history if checkpoint else ())
             write_augmented(neighbour.path / "augmented.png", pictures, places.train, change)
         keeper = Keeper(neighbour.checkpoint if record else None, made_of, checkpoint_seconds, checkpoint)
         try:
             with computing_in(plan.recipe.precision), devices.scope():
                 net = _built(entry, plan, len(labels), target)
-                runs = _trained(net, entry, plan, pictures, places, change, keeper, notes)
+                runs = _trained(net, entry, plan, pictures, places, change, len(devices), keeper, notes)
         except KeyboardInterrupt:
             if neighbour.checkpoint.is_file():
                 notes(Note("Interrupted; the same command with --resume goes on from the last checkpoint."))
@@ -143,7 +157,7 @@ def train(
     recorded = training_record(
         plan=plan,
         data_digest=digest,
-        split=split,
+        split=parts,
         history=history,
         best=best,
         test=judged,
@@ -195,7 +209,9 @@ def _built(entry: ModelEntry, plan: Plan, classes: int, target: Path) -> Any:
     keras.utils.set_random_seed(plan.seed)
     net = _build(plan, classes)
     check_output(target, needed_bytes=net.count_params() * _BYTES_PER_WEIGHT + _SPARE_BYTES)
-    if entry.load_weights:
+    if plan.start:
+        start_from(net, plan.start)
+    elif entry.load_weights:
         entry.load_weights(net, plan.weights)
     return net
 
@@ -226,16 +242,15 @@ def _trained(
     pictures: Pictures,
     places: Places,
     change: Augment | None,
+    devices: int,
     keeper: Keeper,
     progress: Progress,
 ) -> tuple[Fitted, ...]:
     class_ids, recipe = pictures.images.class_ids, plan.recipe
     assert class_ids is not None
-    feeds = tuple(
-        Feed(pictures, class_ids, part, recipe.batch_size, class_weights(class_ids, part, recipe.class_weights))
-        for part in (places.train, places.validation)
-    )
-    train, validation = feeds
+    weights = class_weights(class_ids, places.train, recipe.class_weights)
+    train = Feed(pictures, class_ids, places.train, recipe.batch_size, devices, weights)
+    validation = Feed(pictures, class_ids, places.validation, recipe.batch_size)
     if plan.transfer:
         return transfer(net, entry, (train, validation), pictures, plan, change, keeper, progress)
     keras, _ = keras_and_tensorflow()

@@ -32,7 +32,7 @@ def fit_best(
     """
     progress(Phase(run.phase, f"{len(train.places)} pictures, {run.epochs} epochs at most", run.epochs))
     compile_model(model, run, train.steps, weighted=train.weights is not None)
-    watch = Watch(model, run, train.steps, progress, keeper)
+    watch = Watch(model, run, train, validation, progress, keeper)
     checkpoint = keeper.standing(run.phase)
     if checkpoint:
         watch.restore(checkpoint)
@@ -47,7 +47,6 @@ def fit_best(
                 initial_epoch=now.epoch,
                 epochs=now.epoch + 1 if now.step else run.epochs,
                 steps_per_epoch=train.steps - now.step,
-                validation_data=validation.in_order(),
                 callbacks=watch.callbacks,
                 shuffle=False,
                 verbose=0,

@@ -14,6 +14,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from orilla.data.split import Split
 from orilla.training.checkpoint import Checkpoint, read_checkpoint
 from orilla.training.events import EventLog
 from orilla.training.plan import FOLDER_SUFFIX
@@ -41,7 +42,7 @@ class Neighbour:
         """
         return read_checkpoint(self.checkpoint) if self.checkpoint.is_file() else None
 
-    def open(self, recipe: Mapping[str, Any], history: Sequence[EpochEnd]) -> None:
+    def open(self, recipe: Mapping[str, Any], split: Split, history: Sequence[EpochEnd]) -> None:
         """Make the folder and write what is known; `history` are the epochs that a resumed training has behind it.
 
         Raises:
@@ -55,6 +56,7 @@ class Neighbour:
             raise SinkError(
                 f"{self.path}: {error.strerror or error}.", "Make room for this folder, or add --no-record."
             ) from error
+        split.write(self.path / "split.csv")
         with replaced(self.path / "recipe.json") as file:
             file.write_text(json.dumps(recipe, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         with replaced(self.path / "history.csv") as file:

@@ -32,19 +32,17 @@ class Run:
 def compile_model(model: Any, run: Run, steps: int, *, weighted: bool) -> None:
     """Make `model`, whose output are logits, ready for `fit`, on batches with a weight for each picture or without.
 
-    `accuracy` is of pictures, `balanced_accuracy` of weighted ones. Where the loss is not the plain cross-entropy,
-    `crossentropy` is, so that figures of different recipes can be compared.
+    Where the loss is not the plain cross-entropy, `crossentropy` is, so that figures of different recipes can be
+    compared.
     """
     keras, _ = keras_and_tensorflow()
     metrics = [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
     if weighted or run.recipe.label_smoothing:
         metrics.append(keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="crossentropy"))
-    balanced = [keras.metrics.SparseCategoricalAccuracy(name="balanced_accuracy")]
     model.compile(
         optimizer=_optimizer(model, run, steps),
         loss=_loss(run.recipe.label_smoothing),
         metrics=metrics,
-        weighted_metrics=balanced if weighted else None,
     )
 
 

@@ -1,12 +1,13 @@
-"""What the pictures can and cannot teach: names of the classes, their shares, and how much each counts."""
+"""What the pictures can and cannot teach: their parts, the names of the classes, and how much each counts."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.split import Places
+from orilla.data.split import Places, Split, places_of, split_images
 from orilla.models.recipe import ClassWeights
+from orilla.training.plan import Wishes
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled import LabelledImages
 
@@ -19,6 +20,18 @@ def label_names(images: LabelledImages) -> tuple[str, ...]:
     return images.classes or tuple(str(class_id) for class_id in range(int(images.class_ids.max()) + 1))
 
 
+def parts_of(images: LabelledImages, wishes: Wishes) -> tuple[Split, Places]:
+    """The parts that a file says, or those that the seed, the shares and the groups make.
+
+    Raises:
+        UsageError: groups that make a split impossible. DataError: a file with the split of other pictures.
+    """
+    if wishes.split is not None:
+        split = Split.read(wishes.split, images)
+        return split, places_of(split, images)
+    return split_images(images, wishes.seed, validation=wishes.validation, test=wishes.test, group=wishes.group)
+
+
 def check_parts(images: LabelledImages, places: Places, labels: tuple[str, ...]) -> list[str]:
     """Notes on classes that the parts cannot do justice to.
 
@@ -27,7 +40,18 @@ def check_parts(images: LabelledImages, places: Places, labels: tuple[str, ...])
     """
     assert images.class_ids is not None
     counts = np.bincount(images.class_ids, minlength=len(labels))
+    untaught = np.setdiff1d(images.class_ids, images.class_ids[places.train])
+    if len(untaught):
+        raise DataError(
+            f"{images.root}: no picture of {labels[untaught[0]]} is in the training part of the split.",
+            "Mark some of its pictures as train, or leave the class out.",
+        )
     if not (len(places.validation) and len(places.test)):
+        if len(images) >= 3 * len(labels):
+            raise DataError(
+                f"{images.root}: the split leaves no picture for validation, or none for the test.",
+                "Mark some pictures as validation and some as test.",
+            )
         raise DataError(
             f"{images.root}: {len(images)} pictures of {len(labels)} classes are too few to judge a model by.",
             "Give at least 3 pictures for a class; dozens for a good model.",

@@ -29,7 +29,7 @@ class Plan:
 
     validation, test: shares of each class. weights: what training starts from: `imagenet`, `random`, or a file. split:
     the file that says the parts, in place of the shares, or empty. group: what keeps pictures of one thing in one
-    part, or empty.
+    part, or empty. start: the model that training goes on from, or empty.
     """
 
     model: str
@@ -41,6 +41,7 @@ class Plan:
     weights: str = RANDOM
     split: str = ""
     group: str = ""
+    start: str = ""
 
     @property
     def transfer(self) -> bool:
@@ -58,7 +59,8 @@ class Wishes:
 
     changes: fields of the model's recipe that are to differ. weights: for a model of transfer: `imagenet` (the
     default), `random`, which trains all of it from scratch, or a file. split: a file that says the parts. group: a
-    column, or a pattern on the path, that says which pictures belong together.
+    column, or a pattern on the path, that says which pictures belong together. start: a model of the same net, trained
+    before, whose weights training goes on from.
     """
 
     model: str = "small"
@@ -72,6 +74,7 @@ class Wishes:
     weights: str | Path | None = None
     split: str | Path | None = None
     group: str | None = None
+    start: str | Path | None = None
 
     def check(self) -> ModelEntry:
         """The entry of the model; everything that needs no picture is checked.
@@ -80,7 +83,7 @@ class Wishes:
             UsageError: a value that is not possible.
         """
         entry = entry_of(self.model)
-        start = self.start(entry)
+        start = self.origin(entry)
         if self.recipe(entry).epochs == 0 and start == RANDOM:
             raise UsageError("epochs=0 is not possible.", f"{self.model} is trained from scratch: take 1 or more.")
         _between("image_size", self.image_size, entry.smallest, entry.largest)
@@ -98,7 +101,7 @@ class Wishes:
             raise UsageError(f"{self.model} does not take {self.channels} pictures.", f"Take {entry.channels[0]}.")
         return entry
 
-    def start(self, entry: ModelEntry) -> str:
+    def origin(self, entry: ModelEntry) -> str:
         """What training starts from: `imagenet`, `random`, or a file that is there.
 
         Raises:
@@ -125,7 +128,7 @@ class Wishes:
         changes = dict(self.changes)
         if isinstance(changes.get("augmentation"), str):
             changes["augmentation"] = Augmentation.parse(changes["augmentation"])
-        recipe = replace(entry.recipe_from(self.start(entry)), **changes)
+        recipe = replace(entry.recipe_from(self.origin(entry)), **changes)
         if recipe.schedule == "plateau" and recipe.patience < 2:
             raise UsageError(
                 "With patience=1 training ends before schedule=plateau can cut the rate.", "Take --patience 2 or more."
@@ -142,9 +145,10 @@ class Wishes:
             seed=self.seed,
             validation=self.validation,
             test=self.test,
-            weights=self.start(entry),
+            weights=self.origin(entry),
             split=str(self.split or ""),
             group=self.group or "",
+            start=str(self.start or ""),
         )
 
 

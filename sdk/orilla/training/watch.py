@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from orilla.data.feed import Feed
 from orilla.keras_backend import keras_and_tensorflow
 from orilla.training.checkpoint import Arrays, Checkpoint
 from orilla.training.keeper import Keeper
 from orilla.training.optimization import Run
 from orilla.training.progress import EpochEnd, Note, Progress, Steps
 from orilla.training.standing import Fitted, Standing, better
+from orilla.training.validation import Validated, Validation
 from orilla_runtime.errors import DataError, OrillaError
 
 _TELL_SECONDS = 0.25
@@ -22,8 +24,10 @@ _TELL_SECONDS = 0.25
 class Watch:
     """The callbacks of `fit` for one phase; `standing` says where it is."""
 
-    def __init__(self, model: Any, run: Run, steps: int, progress: Progress, keeper: Keeper) -> None:
-        self._model, self._run, self._steps, self._progress, self._keeper = model, run, steps, progress, keeper
+    def __init__(self, model: Any, run: Run, train: Feed, validation: Feed, progress: Progress, keeper: Keeper) -> None:
+        self._model, self._run, self._progress, self._keeper = model, run, progress, keeper
+        self._steps, self._weighted = train.steps, train.weights is not None
+        self._validate = Validation(model, validation)
         self._weights: Arrays = ()
         self._metrics: Arrays = ()
         self._first_step = 0
@@ -86,7 +90,7 @@ class Watch:
 
     def _end(self, epoch: int, logs: Mapping[str, float]) -> None:
         self._first_step = 0
-        end = self._told_of(epoch + 1, logs)
+        end = self._told_of(epoch + 1, logs, self._validate())
         if not (math.isfinite(end.loss) and math.isfinite(end.val_loss) and math.isfinite(logs["loss"])):
             self._diverged(end.epoch)
             return
@@ -103,18 +107,18 @@ class Watch:
         self._keep()
         self._progress(end)
 
-    def _told_of(self, epoch: int, logs: Mapping[str, float]) -> EpochEnd:
+    def _told_of(self, epoch: int, logs: Mapping[str, float], validated: Validated) -> EpochEnd:
         return EpochEnd(
             phase=self._run.phase,
             epoch=epoch,
             epochs=self._run.epochs,
             loss=float(logs.get("crossentropy", logs["loss"])),
             accuracy=float(logs["accuracy"]),
-            val_loss=float(logs.get("val_crossentropy", logs["val_loss"])),
-            val_accuracy=float(logs["val_accuracy"]),
+            val_loss=validated.loss,
+            val_accuracy=validated.accuracy,
             learning_rate=float(self._model.optimizer.learning_rate),
             seconds=time.monotonic() - self._started,
-            val_balanced=float(logs["val_balanced_accuracy"]) if "val_balanced_accuracy" in logs else None,
+            val_balanced=validated.balanced if self._weighted else None,
         )
 
     def _cut(self, end: EpochEnd, best: EpochEnd) -> int:
