@@ -21,6 +21,7 @@ COMMANDS = {
     "data": "orilla.cli.data",
     "train": "orilla.cli.train",
     "convert": "orilla.cli.convert",
+    "models": "orilla.cli.models",
     "recipes": "orilla.cli.recipes",
     "evaluate": "orilla.cli.evaluate",
     "run": "orilla.cli.run",

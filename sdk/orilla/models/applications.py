@@ -238,12 +238,18 @@ ENTRIES = (
         smallest=75,
         learning_rate=1e-5,
     ),
-    _entry(RESNET50, "ResNet50, by transfer", frozen_before="conv5_block1_1_conv", learning_rate=1e-5),
+    _entry(
+        RESNET50,
+        "ResNet50, by transfer",
+        frozen_before="conv5_block1_1_conv",
+        licence="MIT",
+        learning_rate=1e-5,
+    ),
     _entry(
         VGG16,
         "VGG16, by transfer",
         frozen_before="block5_conv1",
-        licence="CC BY 4.0 (Visual Geometry Group, Oxford)",
+        licence="CC BY 4.0",
         learning_rate=1e-5,
     ),
 )
