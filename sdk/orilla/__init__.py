@@ -21,15 +21,29 @@ if TYPE_CHECKING:
     from orilla.converting import convert
     from orilla.evaluation.evaluate import evaluate
     from orilla.training import train
+    from orilla.tuning import tune
     from orilla_runtime.decisions import Region, Rules
     from orilla_runtime.model import load
     from orilla_runtime.pipeline import Pipeline, run
     from orilla_runtime.predictor import Predictor
 
-__all__ = ["OrillaError", "Pipeline", "Predictor", "Region", "Rules", "convert", "evaluate", "load", "run", "train"]
+__all__ = [
+    "OrillaError",
+    "Pipeline",
+    "Predictor",
+    "Region",
+    "Rules",
+    "convert",
+    "evaluate",
+    "load",
+    "run",
+    "train",
+    "tune",
+]
 
 _HOMES = {
     "train": "orilla.training",
+    "tune": "orilla.tuning",
     "convert": "orilla.converting",
     "evaluate": "orilla.evaluation.evaluate",
     "load": "orilla_runtime.model",

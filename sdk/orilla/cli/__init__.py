@@ -20,6 +20,7 @@ COMMANDS = {
     "quickstart": "orilla.cli.quickstart",
     "data": "orilla.cli.data",
     "train": "orilla.cli.train",
+    "tune": "orilla.cli.tune",
     "convert": "orilla.cli.convert",
     "models": "orilla.cli.models",
     "recipes": "orilla.cli.recipes",
