@@ -79,7 +79,7 @@ def train(
         output: the model, `NAME.keras`; it is there whole or not at all. Beside it `NAME.training/` holds the history,
             the recipe, a picture of what the model sees, logs for TensorBoard and, until the model is written, the
             checkpoint.
-        model: a name of `orilla.models.zoo.MODELS`: `small` is trained from scratch, `efficientnet_lite0` by transfer.
+        model: a name that `orilla models` shows: `small` is trained from scratch, `efficientnet_lite0` by transfer.
         image_size: side of the model's input, in pixels. From scratch, small pictures keep theirs unasked.
         channels: `rgb` or `grey`; unasked, a model from scratch takes grey where the pictures have no colour.
         fit: how a picture becomes square: `stretch`, `crop` (its centre) or `letterbox`. Unasked, transfer crops
