@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orilla.data.split import split_images, split_paths
@@ -18,6 +18,7 @@ pictures = st.lists(st.tuples(st.text(min_size=1, max_size=12), st.integers(0, 4
 shares = st.floats(0, 0.45)
 
 
+@settings(deadline=None)
 @given(pictures, st.integers(0, 2**32 - 1), shares, shares)
 def test_every_picture_stands_in_exactly_one_part(
     items: list[tuple[str, int]], seed: int, validation: float, test: float
@@ -29,6 +30,7 @@ def test_every_picture_stands_in_exactly_one_part(
     assert {class_id for path, class_id in items if path in split.train} == set(ids)
 
 
+@settings(deadline=None)
 @given(pictures, st.integers(0, 2**32 - 1), st.randoms(use_true_random=False))
 def test_the_order_of_the_list_does_not_matter(
     items: list[tuple[str, int]], seed: int, shuffler: random.Random
@@ -41,6 +43,7 @@ def test_the_order_of_the_list_does_not_matter(
     assert one.digest() == two.digest()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=5), shares, shares)
 def test_every_class_is_split_by_the_shares(sizes: list[int], validation: float, test: float) -> None:
     items = [(f"{class_id}/{i}", class_id) for class_id, size in enumerate(sizes) for i in range(size)]
