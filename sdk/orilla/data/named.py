@@ -12,7 +12,7 @@ from orilla.data.cifar import cifar_pictures
 from orilla.data.downloads import download_by_keras, download_by_tfds
 from orilla.data.idx import idx_files, idx_pictures
 from orilla.data.photo_sets import cat_dog_pictures, flower_pictures, pet_pictures
-from orilla.data.unpacking import FORMAT, LABELS, Picture, Told, Unpacked, data_cache, unpack
+from orilla.data.unpacking import FORMAT, LABELS, Picture, Told, Unpacked, data_cache, remove_stale, unpack
 from orilla_runtime.errors import DataError, UsageError
 from orilla_runtime.labelled import read_labelled
 from orilla_runtime.sources.picture import read_file
@@ -134,6 +134,7 @@ def get_named(
     cache = _cache_of(name)
     wanted = NAMED[name]
     target = cache if into is None else Path(into)
+    remove_stale(cache.parent)
     if source is None and (cache / LABELS).is_file():
         if into is None:
             return Unpacked(cache / LABELS, len(read_labelled(cache / LABELS)))

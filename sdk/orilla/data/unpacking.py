@@ -82,7 +82,7 @@ def unpack(
         if not count:
             raise DataError(f"No picture is left for {target}: {len(damaged)} are damaged.", "Get the set again.")
         if replace:
-            discard(target)
+            shutil.rmtree(target, ignore_errors=True)
     return Unpacked(target / LABELS, count, damaged)
 
 
@@ -95,17 +95,24 @@ def cached(
         DataError: there is no place for a cache, or what `make` raises.
     """
     folder = data_cache() / digest
-    if not (folder / LABELS).is_file():
-        discard(folder)  # what is left of a set that somebody deleted in part
+    labels = folder / LABELS
+    if labels.is_file():
+        return labels
+    remove_stale(folder.parent)
+    if folder.exists() and not labels.is_file():
+        shutil.rmtree(folder, ignore_errors=True)  # what is left of a set that somebody deleted in part
+    try:
         unpack(make(), folder, check=check, told=told)
-    return folder / LABELS
+    except DataError:
+        if not labels.is_file():  # else another process was faster
+            raise
+    return labels
 
 
-def discard(folder: Path) -> None:
-    """Remove an unpacked set from the cache, and what processes that were killed left half-written there."""
-    shutil.rmtree(folder, ignore_errors=True)
+def remove_stale(folder: Path) -> None:
+    """Remove from the cache what processes that were killed left half-written."""
     with suppress(OSError):
-        for part in folder.parent.glob(f".*{_PART}"):
+        for part in folder.glob(f".*{_PART}"):
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
                 shutil.rmtree(part, ignore_errors=True)
 

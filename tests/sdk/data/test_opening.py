@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -136,6 +137,31 @@ def test_arrays_are_never_all_in_memory(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < pixels.nbytes / 3
+
+
+def test_a_cache_that_was_damaged_is_made_again(tmp_path: Path, cache: Path) -> None:
+    file = _npz(tmp_path / "set.npz", images=_pixels((3, 4, 4)), labels=np.arange(3))
+    images = open_data(file)
+    (images.root / "labels.csv").unlink()
+    (killed := cache / ".0123.part").mkdir()
+    (killed / "0.png").touch()
+    os.utime(killed, (0, 0))
+    (running := cache / ".4567.part").mkdir()
+    assert len(open_data(file)) == 3
+    assert sorted(path.name for path in cache.iterdir()) == [running.name, images.root.name]
+
+
+def test_an_interruption_leaves_nothing(tmp_path: Path, cache: Path) -> None:
+    file = _npz(tmp_path / "set.npz", images=_pixels((200, 4, 4)), labels=np.arange(200))
+
+    def stop(count: int) -> None:
+        assert count == 64
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        data_file(file, told=stop)
+    assert list(cache.iterdir()) == []
+    assert len(open_data(file)) == 200
 
 
 def test_the_data_of_a_conversion_may_be_arrays(tmp_path: Path, cache: Path) -> None:
