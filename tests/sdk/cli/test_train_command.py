@@ -10,7 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from orilla.cli.train import command
+from orilla.cli.training_display import training_display
+from orilla.models.recipe import FIELDS
+from orilla.training.progress import EpochEnd
 from orilla_converters.keras_card import read_card
 
 
@@ -72,3 +77,31 @@ def test_an_unreadable_picture_ends_it_before_training(data: Path, tmp_path: Pat
     assert "7.png" in done.stderr
     assert len(done.stderr.splitlines()) <= 2
     assert not (tmp_path / "m.keras").exists()
+
+
+def test_help_is_in_groups() -> None:
+    done = CliRunner().invoke(command, ["--help"])
+    assert done.exit_code == 0
+    headings = [line for line in done.output.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert [heading.split(" ")[0].rstrip(":") for heading in headings] == [
+        "Model",
+        "Pictures",
+        "Split",
+        "Learning",
+        "Keeping",
+        "Options",
+    ]
+
+
+def test_every_field_of_a_recipe_is_an_option() -> None:
+    assert set(FIELDS) <= {parameter.name for parameter in command.params}
+
+
+def test_a_line_shows_the_rate_and_what_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    end = EpochEnd("train", 2, 5, 0.5, 0.75, 0.6, 0.7, 1e-3, 4.0, val_balanced=0.4)
+    with training_display(quiet=False) as tell:
+        tell(end)
+    assert capsys.readouterr().err == (
+        "epoch 2/5: loss 0.500, right 75.0 %; validation loss 0.600, right 70.0 % (40.0 % over classes), "
+        "rate 0.001, 4.0 s, 12 s left\n"
+    )

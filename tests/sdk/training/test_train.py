@@ -17,6 +17,7 @@ from orilla.evaluation.keras_model import keras_scores
 from orilla.keras_backend import keras_and_tensorflow
 from orilla.models.zoo import MODELS
 from orilla.training import TrainResult, train
+from orilla.training.parts import parts_of
 from orilla.training.plan import Wishes, plan_for
 from orilla.training.progress import EpochEnd, Event, Note, Phase
 from orilla_converters.keras_card import read_card
@@ -277,3 +278,58 @@ def _check_frozen(model: Any) -> None:
             assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True)), (
                 one.name
             )
+
+
+def test_the_best_epoch_before_a_divergence_is_kept(
+    stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "raw", tiny.ENTRIES["raw"])
+    options: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1.0, "warm_up": 0.95, "epochs": 12, "seed": 1}
+    result = train(stripes, output=tmp_path / "m.keras", model="raw", image_size=8, **options)
+    assert result.best == result.history[-1]
+    assert f"no number any more in epoch {result.best.epoch + 1}; the best epoch before" in result.notes[-1]
+    assert all(np.isfinite(weight).all() for weight in weights(result.path))
+
+
+def test_a_split_is_taken_from_the_folder_of_another_training(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "tiny", tiny.ENTRIES["tiny"])
+    split = trained.result.path.with_suffix(".training") / "split.csv"
+    options: dict[str, Any] = {"model": "tiny", "epochs": 1, "image_size": 8, "seed": 77}
+    again = train(trained.data, output=tmp_path / "m.keras", split=split, record=False, **options)
+    assert again.card.training["split"] == trained.result.card.training["split"]
+    assert again.card.training["split_from"] == str(split)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"optimizer": "adam", "weight_decay": 0.1}, "weight_decay does nothing with the optimizer adam"),
+        ({"schedule": "plateau", "patience": 1}, "before schedule=plateau can cut"),
+        ({"split": "split.csv", "group": "(.)"}, "group does nothing"),
+        ({"augmentation": "blur=1"}, "no augmentation 'blur'"),
+        ({"momentum": 0.9}, "no option 'momentum'"),
+    ],
+)
+def test_options_that_do_nothing_together_are_refused(options: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=says):
+        train(tmp_path, output=tmp_path / "m.keras", **options)
+
+
+def test_a_class_that_a_split_leaves_untaught_is_named(stripes: Path, tmp_path: Path) -> None:
+    rows = ["path,split"]
+    for name, parts in (("lying", ("validation", "test")), ("standing", ("train", "validation", "test"))):
+        files = sorted((stripes / name).iterdir())
+        rows += [f"{name}/{file.name},{parts[place % len(parts)]}" for place, file in enumerate(files)]
+    (tmp_path / "split.csv").write_text("\n".join(rows) + "\n")
+    with pytest.raises(DataError, match="no picture of lying is in the training part"):
+        train(stripes, output=tmp_path / "m.keras", split=tmp_path / "split.csv")
+
+
+def test_groups_stay_on_one_side(stripes: Path) -> None:
+    images = read_labelled(stripes)
+    split, _ = parts_of(images, Wishes(group=r"([0-9])[.]png$"))
+    sides = {path[-5]: part for part in ("train", "validation", "test") for path in getattr(split, part)}
+    assert all(path[-5] in sides and sides[path[-5]] == "train" for path in split.train)
+    assert {*sides.values()} == {"train", "validation", "test"}
