@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     __version__: str
     from orilla.converting import convert
     from orilla.evaluation.evaluate import evaluate
+    from orilla.retraining import retrain
     from orilla.training import train
     from orilla.tuning import tune
     from orilla_runtime.decisions import Region, Rules
@@ -36,6 +37,7 @@ __all__ = [
     "convert",
     "evaluate",
     "load",
+    "retrain",
     "run",
     "train",
     "tune",
@@ -44,6 +46,7 @@ __all__ = [
 _HOMES = {
     "train": "orilla.training",
     "tune": "orilla.tuning",
+    "retrain": "orilla.retraining",
     "convert": "orilla.converting",
     "evaluate": "orilla.evaluation.evaluate",
     "load": "orilla_runtime.model",

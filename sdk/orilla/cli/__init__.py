@@ -21,6 +21,7 @@ COMMANDS = {
     "data": "orilla.cli.data",
     "train": "orilla.cli.train",
     "tune": "orilla.cli.tune",
+    "retrain": "orilla.cli.retrain",
     "convert": "orilla.cli.convert",
     "models": "orilla.cli.models",
     "recipes": "orilla.cli.recipes",
