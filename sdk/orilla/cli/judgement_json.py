@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from orilla_runtime.errors import OrillaError
+
 if TYPE_CHECKING:
     from orilla.evaluation.evaluate import ArtifactEvaluation, Evaluation
 
 
 def json_of(entry: ArtifactEvaluation, result: Evaluation, *, details: bool) -> dict[str, Any]:
-    """The main figures; with `details` the whole judgement as well, with the areas under the curves of all classes."""
+    """The main figures; with `details` the whole judgement as well, with the areas under the curves of all classes.
+
+    `ranking` holds these; it is None where scikit-learn is missing.
+    """
     accuracy, judgement = entry.accuracy, entry.judgement
     calibration, proposed = judgement.calibration, judgement.thresholds.proposed
     found = {
@@ -40,4 +45,8 @@ def _details(entry: ArtifactEvaluation) -> dict[str, Any]:
     from orilla.evaluation.ranking import rank
 
     judgement = entry.judgement
-    return {"judgement": judgement.to_json(), "ranking": rank(judgement.answers, judgement.labels).to_json()}
+    try:
+        ranking = rank(judgement.answers, judgement.labels).to_json()
+    except OrillaError:  # a device has no scikit-learn
+        ranking = None
+    return {"judgement": judgement.to_json(), "ranking": ranking}

@@ -94,7 +94,7 @@ def threshold_words(judgement: Judgement) -> str:
     thresholds = judgement.thresholds
     proposed = thresholds.proposed
     if proposed is None:
-        return f"No threshold keeps {thresholds.wanted}."
+        return f"Not possible with any threshold: {thresholds.wanted}."
     ok = thresholds.ok_class
     option = f"--threshold {proposed.threshold:g}" if ok is None else f"--class-threshold {ok}={proposed.threshold:g}"
     parts = [f"{percent(proposed.coverage)} accepted"]

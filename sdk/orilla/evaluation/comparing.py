@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla.evaluation.intervals import Estimate
-from orilla.evaluation.judgement import Answers, Judgement
+from orilla.evaluation.judgement import Judgement
 from orilla.evaluation.significance import holm, mcnemar
 from orilla_runtime.errors import DataError
 
@@ -76,9 +76,9 @@ def compare(old: Judgement, new: Judgement, *, seed: int = 0) -> Comparison:
     classes these are put together by their squares (Zou and Donner 2008); macro-F1 has the bootstrap's.
 
     Raises:
-        DataError: no picture in common, or one that is not the same class in both.
+        DataError: no picture in common, one that is not the same class in both, or labels that repeat and differ.
     """
-    labels = tuple(dict.fromkeys([*old.labels, *new.labels]))
+    labels = _labels(old.labels, new.labels)
     first, second = _paired(old, new)
     truth, old_said = _named(old, first, labels)
     other_truth, new_said = _named(new, second, labels)
@@ -108,15 +108,23 @@ def _paired(old: Judgement, new: Judgement) -> tuple[NDArray[np.int64], NDArray[
     return both[:, 0], both[:, 1]
 
 
+def _labels(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels of both models, the old one's first."""
+    if old == new:
+        return old
+    if len(set(old)) < len(old) or len(set(new)) < len(new):
+        raise DataError("The two models have different labels, and some stand twice.", "Give each class its own label.")
+    return tuple(dict.fromkeys([*old, *new]))
+
+
 def _named(
-    judgement: Judgement, places: NDArray[np.int64], labels: Sequence[str]
+    judgement: Judgement, places: NDArray[np.int64], labels: tuple[str, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """True and predicted classes as places in labels that both models share."""
-    if len(set(judgement.labels)) == len(judgement.labels):
-        ids = np.array([labels.index(label) for label in judgement.labels], np.int64)
-    else:  # of repeated labels only the number tells them apart, which both models must then share
-        ids = np.arange(len(judgement.labels))
-    answers: Answers = judgement.answers
+    """True and predicted classes as places in the labels of both models."""
+    place_of = {label: place for place, label in enumerate(labels)}
+    same = judgement.labels == labels  # then labels may repeat: the number is the class
+    ids = np.array([n if same else place_of[label] for n, label in enumerate(judgement.labels)], np.int64)
+    answers = judgement.answers
     return ids[answers.truth[places]], ids[answers.predicted[places]]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from orilla.data.opening import open_data
 from orilla.evaluation.judgement import Criteria, Judgement, judge
+from orilla.evaluation.misnumbered import misnumbered
 from orilla.evaluation.parts import Chosen, choose_part
 from orilla.evaluation.scoring import Scored, score_with
 from orilla.evaluation.slices import slice_values
@@ -214,6 +215,7 @@ def _evaluation(
     skipped: tuple[tuple[str, str], ...] = (),
     default: int = 0,
 ) -> Evaluation:
+    numbered = misnumbered(artifacts[default].judgement) if chosen.images.ids_given else ""
     return Evaluation(
         labels=tuple(labels),
         paths=scored.paths,
@@ -222,7 +224,7 @@ def _evaluation(
         skipped=skipped,
         failed=scored.failed,
         part=chosen.part,
-        note=chosen.note,
+        note=" ".join(text for text in (chosen.note, numbered) if text),
         default=default,
         images=chosen.images.subset(scored.read),
         training=training,

@@ -48,6 +48,11 @@ class Cells:
         return whole
 
 
+def percent(value: float) -> str:
+    """`0.975` as `97.5 %`."""
+    return f"{value * 100:.1f} %"
+
+
 def share(count: int, n: int) -> Estimate:
     """`count` of `n` with Wilson's interval (1927); n ≥ 1."""
     return Estimate(count / n, *wilson(count, n))

@@ -14,6 +14,7 @@ from orilla_runtime.labelled import LabelledImages
 Part = Literal["train", "validation", "test", "all"]
 PARTS: tuple[str, ...] = get_args(Part)
 SPLIT_COLUMN = "split"
+_DEEPEST = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +48,7 @@ def choose_part(images: LabelledImages, training: Mapping[str, Any], part: str |
     same_names = bool(split) and names == {path for paths in split.values() for path in paths}
     if same_names and split["test"] and images.digest() == training.get("data_digest"):
         return _own(images, split["test"])
-    seen = len(names.intersection([*split.get("train", ()), *split.get("validation", ())]))
+    seen = len(_places(images, [*split.get("train", ()), *split.get("validation", ())]))
     return Chosen(images, "all", _warning(seen, len(images)))
 
 
@@ -94,5 +95,15 @@ def _recorded(training: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _subset(images: LabelledImages, names: Sequence[str]) -> LabelledImages:
+    return images.subset(_places(images, names))
+
+
+def _places(images: LabelledImages, names: Sequence[str]) -> list[int]:
+    """The pictures that have one of the names, or end with one that has a folder: a table may lie elsewhere."""
     wanted = set(names)
-    return images.subset([place for place, path in enumerate(images.paths) if path.as_posix() in wanted])
+    return [
+        place
+        for place, path in enumerate(images.paths)
+        if path.as_posix() in wanted
+        or any("/".join(path.parts[-n:]) in wanted for n in range(2, min(len(path.parts), _DEEPEST) + 1))
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla.evaluation.judgement import Answers
-from orilla_runtime.errors import EngineError
+from orilla_runtime.errors import OrillaError
 
 POINTS = 200
 """Of a drawn curve at most."""
@@ -62,7 +62,7 @@ def rank(answers: Answers, labels: Sequence[str]) -> Ranking:
     """Areas and curves of every class.
 
     Raises:
-        EngineError: scikit-learn is not installed.
+        OrillaError: scikit-learn is not installed.
     """
     metrics = _metrics()
     classes = []
@@ -84,8 +84,8 @@ def _metrics() -> Any:
     try:
         from sklearn import metrics
     except ImportError as error:
-        raise EngineError(
-            "ROC and precision-recall curves need scikit-learn.", "pip install 'orilla[desk]' has it."
+        raise OrillaError(
+            f"ROC and precision-recall curves need scikit-learn: {error}.", "Install it: pip install 'orilla[desk]'"
         ) from error
     return metrics
 

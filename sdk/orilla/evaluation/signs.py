@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orilla.evaluation.intervals import percent
+
 GAP = 0.10
 RISE = 0.15
 UNREST = 0.05
@@ -66,9 +68,10 @@ def _gap(last: Sequence[Mapping[str, Any]]) -> Sign | None:
         return None
     return Sign(
         "gap",
-        f"Overfitting: in the epoch that was kept, {epoch['accuracy']:.1%} of the training pictures are right and "
-        f"{epoch['val_accuracy']:.1%} of the validation's, {gap * 100:.0f} points less. The net knows its training "
-        "pictures by heart. More pictures help most, then augmentation, dropout, weight decay or a smaller net.",
+        f"Overfitting: in the epoch that was kept, {percent(epoch['accuracy'])} of the training pictures are right and "
+        f"{percent(epoch['val_accuracy'])} of the validation's, {gap * 100:.0f} points less. The net knows its "
+        "training pictures by heart. More pictures help most, then augmentation, dropout, weight decay, or a smaller "
+        "net.",
     )
 
 
@@ -103,8 +106,8 @@ def _underfitting(last: Sequence[Mapping[str, Any]]) -> Sign | None:
         return None
     return Sign(
         "underfitting",
-        f"Underfitting: only {epoch['accuracy']:.1%} of the training pictures themselves are right. More epochs, a "
-        "larger net or pictures, a higher learning rate or less augmentation; or the labels contradict each other.",
+        f"Underfitting: only {percent(epoch['accuracy'])} of the training pictures themselves are right. More epochs, "
+        "a larger net or pictures, a higher learning rate or less augmentation; or the labels contradict each other.",
     )
 
 

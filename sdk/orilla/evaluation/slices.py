@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.evaluation.intervals import Cells, Estimate, class_means, share
+from orilla.evaluation.intervals import Cells, Estimate, class_means, percent, share
 from orilla.evaluation.significance import holm, worse_than_the_rest
 from orilla_runtime.errors import UsageError
 from orilla_runtime.labelled import LabelledImages
@@ -132,8 +132,9 @@ def _slice(
 
 def _sentence(column: str, one: Slice) -> str:
     text = (
-        f"{column} {one.value}: {one.accuracy.value:.1%} of {one.n} right "
-        f"({one.accuracy.low:.1%} to {one.accuracy.high:.1%}), significantly less than the others (p {_p(one.p)})"
+        f"{column} {one.value}: {percent(one.accuracy.value)} of {one.n} right "
+        f"({percent(one.accuracy.low)} to {percent(one.accuracy.high)}), significantly less than the others "
+        f"(p {_p(one.p)})"
     )
     if one.p_within_classes >= LEVEL:
         return f"{text}; its mixture of classes may be the reason (p {_p(one.p_within_classes)} class by class)."

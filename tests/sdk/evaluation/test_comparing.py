@@ -68,6 +68,13 @@ def test_only_pictures_of_both_count_and_classes_go_by_name() -> None:
     assert [one.label for one in found.classes] == ["a", "b", "c"]
 
 
+def test_labels_may_repeat_where_both_models_have_the_same() -> None:
+    found = compare(said(TRUTH, TRUTH, "crc"), said(WRONG, TRUTH, "crc"))
+    assert (found.only_old, len(found.classes)) == (300, 3)
+    with pytest.raises(DataError, match="twice"):
+        compare(said(TRUTH, TRUTH, "crc"), said(TRUTH, TRUTH, "abc"))
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(DataError, match="in common"):
         compare(said(TRUTH, TRUTH), said(TRUTH, TRUTH, paths=[f"new{index}" for index in range(300)]))

@@ -13,7 +13,7 @@ import orilla
 from orilla.cli import invoke
 from orilla.evaluation.comparing import compare
 from orilla.evaluation.judgement import Criteria
-from orilla_runtime.errors import DataError, UsageError
+from orilla_runtime.errors import UsageError
 from tests.sdk.evaluation.test_report import assert_stands_alone
 
 
@@ -51,6 +51,7 @@ def test_on_its_own_data_the_test_part_is_judged(digits_model: Path, digits_bund
 def test_other_data_is_judged_whole_and_by_slice(digits_bundle: Path, table: Path) -> None:
     found = orilla.evaluate(digits_bundle, table, artifact="tflite:float32", slices=["half"])
     assert (found.part, len(found.paths)) == ("all", 120)
+    assert "have the names of pictures that the model was trained with" in found.note
     (slices,) = found.artifacts[0].judgement.slices
     assert {one.value: one.n for one in slices.slices} == {"first": 60, "second": 60}
     assert found.images is not None
@@ -62,8 +63,8 @@ def test_what_cannot_be_judged_is_refused(digits_bundle: Path, table: Path) -> N
         orilla.evaluate(digits_bundle, table, slices=["camera"])
     with pytest.raises(UsageError, match="'good'"):
         orilla.evaluate(digits_bundle, table, criteria=Criteria(ok_class="good"))
-    with pytest.raises(DataError, match="test part"):
-        orilla.evaluate(digits_bundle, table, part="test")
+    with pytest.raises(UsageError, match="'half'"):
+        orilla.evaluate(digits_bundle, table, part="half")
 
 
 def test_the_terminal_shows_models_classes_slices_and_a_threshold(

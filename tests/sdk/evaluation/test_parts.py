@@ -58,6 +58,14 @@ def test_other_data_is_judged_whole_without_a_word(data: LabelledImages) -> None
         assert (chosen.part, len(chosen.images), chosen.note) == ("all", 8, "")
 
 
+def test_a_table_of_the_same_pictures_that_lies_elsewhere_is_known(data: LabelledImages, tmp_path: Path) -> None:
+    rows = [f"{data.full_path(place)},{path.parts[0]}" for place, path in enumerate(data.paths)]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
+    table = read_labelled(tmp_path / "table.csv")
+    assert choose_part(table, recorded(data), None).note.startswith("6 of 8 pictures")
+    assert len(choose_part(table, recorded(data), "test").images) == 2
+
+
 def test_a_column_tells_the_parts_where_no_training_does(data: LabelledImages, tmp_path: Path) -> None:
     rows = [
         f"photos/{path.as_posix()},{path.parts[0]},{'test' if n < 3 else 'train'}" for n, path in enumerate(data.paths)

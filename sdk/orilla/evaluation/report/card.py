@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from orilla.evaluation.evaluate import Evaluation
+from orilla.evaluation.intervals import percent
 from orilla.evaluation.judgement import Judgement
-from orilla.evaluation.report.words import limits, percent
+from orilla.evaluation.report.words import limits
 from orilla_runtime.errors import DataError
 
 MAX_BYTES = 64 * 1024

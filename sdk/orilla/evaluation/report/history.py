@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from orilla.evaluation.intervals import percent
 from orilla.evaluation.report.canvas import BLUE, GREEN, ORANGE, Plot, drawn, legend, tidy
 
 if TYPE_CHECKING:
@@ -23,14 +24,14 @@ def history_plots(history: Sequence[Mapping[str, Any]], best: object) -> tuple[P
     def paint_accuracy(figure: Figure, ink: str) -> None:
         axes = _lines(figure, history, "accuracy", 100.0, kept, ink)
         axes.set_ylabel("right, %")
-        legend(axes, ink, loc="lower right")
+        legend(axes, ink, loc="best")
 
     def paint_loss(figure: Figure, ink: str) -> None:
         axes = _lines(figure, history, "loss", 1.0, kept, ink)
         axes.set_ylabel("loss, nats")
-        legend(axes, ink, loc="upper right")
+        legend(axes, ink, loc="best")
 
-    accuracy = f"at the end {last['accuracy']:.1%} in training and {last['val_accuracy']:.1%} in validation"
+    accuracy = f"at the end {percent(last['accuracy'])} in training and {percent(last['val_accuracy'])} in validation"
     loss = f"at the end {last['loss']:.3f} in training and {last['val_loss']:.3f} in validation"
     return (
         drawn("accuracy", f"Accuracy over {len(history)} epochs: {accuracy}.", SIZE, paint_accuracy),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from orilla.evaluation.comparing import Comparison, compare
 from orilla.evaluation.evaluate import REFERENCE_PRECISION, Evaluation
+from orilla.evaluation.intervals import percent
 from orilla.evaluation.judgement import Judgement
 from orilla.evaluation.ranking import Ranking, rank
 from orilla.evaluation.report import gallery, plots, tables
 from orilla.evaluation.report.canvas import Plot
 from orilla.evaluation.report.card import card, data_facts, definitions, read_intended_use, training_facts
 from orilla.evaluation.report.history import history_plots
-from orilla.evaluation.report.words import Sentence, percent, summary
+from orilla.evaluation.report.words import Sentence, summary
 from orilla.evaluation.signs import readable_history, training_signs
-from orilla_runtime.errors import EngineError, SinkError, UsageError
+from orilla_runtime.errors import OrillaError, SinkError, UsageError
 from orilla_runtime.files import replaced
 
 __all__ = ["check_page", "read_intended_use", "write_report"]
@@ -66,9 +68,12 @@ def check_page(path: str | Path) -> Path:
             f"{plots_folder} is a file; the plots go into a folder of that name.", "Name the page otherwise."
         )
     try:
-        import matplotlib  # noqa: F401 - only whether it is there
+        import matplotlib  # noqa: F401 - only whether they are there
+        import sklearn  # noqa: F401
     except ImportError as error:
-        raise EngineError("A report needs matplotlib.", "pip install 'orilla[desk]' has it.") from error
+        raise OrillaError(
+            f"A report needs what the desk has: {error}.", "Install it: pip install 'orilla[desk]'"
+        ) from error
     return page
 
 
@@ -89,7 +94,7 @@ def write_report(
         gradcam: for Keras models, on how many pictures the page shows where the net looked.
 
     Raises:
-        UsageError, SinkError: the page cannot be written there. EngineError: matplotlib or scikit-learn is missing.
+        UsageError, SinkError: the page cannot be written there. OrillaError: matplotlib or scikit-learn is missing.
     """
     page = check_page(path)
     text, found = render(Path(model), str(data), evaluation, page.stem, intended_use=intended_use, gradcam=gradcam)
@@ -128,12 +133,14 @@ def render(
             f"By {slices.column}",
             _paragraphs(slices.findings)
             or f"<p>No {escape(slices.column)} is significantly worse than the others.</p>",
-            _beside(page.plot(plots.slice_bars(slices, f"slice-{place}")), tables.slices(slices)),
+            page.plot(plots.slice_bars(slices, f"slice-{place}")),
+            tables.slices(slices),
         )
     page.add(
         "training",
         "Training",
         _beside(*map(page.plot, history_plots(history, evaluation.training.get("best")))) if history else "",
+        _phases(history),
         _paragraphs([sign.text for sign in signs]),
         definitions(training_facts(evaluation.training)),
     )
@@ -149,7 +156,7 @@ def render(
         sections="\n".join(_section(*section) for section in page.sections),
         folder=escape(folder),
     )
-    return text, tuple(page.plots)
+    return text.replace(" %", "\u00a0%"), tuple(page.plots)
 
 
 def _lead(evaluation: Evaluation, artifact: str, data: str) -> str:
@@ -177,6 +184,13 @@ def _beside(*parts: str) -> str:
 
 def _paragraphs(texts: Sequence[str]) -> str:
     return "".join(f'<p class="finding">{escape(text)}</p>' for text in texts)
+
+
+def _phases(history: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(str(epoch.get("phase")) for epoch in history))
+    if len(names) < 2:
+        return ""
+    return f"<p><small>Phases, with a dashed line between them: {escape(', '.join(names))}.</small></p>"
 
 
 def _artifacts(evaluation: Evaluation) -> str:

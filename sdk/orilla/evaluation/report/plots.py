@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orilla.evaluation.intervals import Cells
+from orilla.evaluation.intervals import Cells, percent
 from orilla.evaluation.judgement import Judgement
 from orilla.evaluation.ranking import Ranking
 from orilla.evaluation.report.canvas import BLUE, CYCLE, GREEN, GREY, ORANGE, RED, Plot, drawn, legend, tidy
@@ -51,7 +51,7 @@ def confusion(judgement: Judgement) -> Plot | None:
             alpha = shares[row, column] ** (1.0 if right else 0.5)
             axes.add_patch(_cell(column, row, BLUE if right else ORANGE, max(0.22, min(1.0, float(alpha)))))
             if classes <= MOST_NUMBERS:
-                colour = "white" if alpha > 0.65 else ink
+                colour = "white" if alpha > 0.8 else ink
                 text = f"{counts[row, column]}"
                 axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9 if classes <= 12 else 7)
         names = [shortened(label, 14) for label in judgement.labels]
@@ -88,7 +88,7 @@ def reliability(judgement: Judgement) -> Plot:
     bins = [one for one in found.bins if one.n]
     alt = (
         f"Reliability: share that is right against the score, in {len(bins)} bins; expected calibration error "
-        f"{found.ece:.1%}."
+        f"{percent(found.ece)}."
     )
 
     def paint(figure: Figure, ink: str) -> None:
@@ -225,7 +225,7 @@ def slice_bars(slices: Slices, name: str) -> Plot:
     """Accuracy of each slice with its interval; the significantly worse ones in red."""
     shown = slices.slices[:MOST_BARS][::-1]
     alt = f"Accuracy by {slices.column}: " + "; ".join(
-        f"{one.value} {one.accuracy.value:.1%}" for one in slices.slices[:MOST_BARS]
+        f"{one.value} {percent(one.accuracy.value)}" for one in slices.slices[:MOST_BARS]
     )
 
     def paint(figure: Figure, ink: str) -> None:

@@ -7,10 +7,9 @@ from html import escape
 
 from orilla.evaluation.comparing import Comparison
 from orilla.evaluation.evaluate import ArtifactEvaluation
-from orilla.evaluation.intervals import Estimate
+from orilla.evaluation.intervals import Estimate, percent
 from orilla.evaluation.judgement import ClassScores, Judgement
 from orilla.evaluation.ranking import Ranking
-from orilla.evaluation.report.words import percent
 from orilla.evaluation.slices import Slices
 from orilla.evaluation.thresholds import Thresholds, Tradeoff
 
@@ -70,11 +69,19 @@ def confusions(judgement: Judgement) -> str:
     rows = [
         _row(
             judgement.labels[truth],
-            [_cell(judgement.labels[predicted]), _cell(str(n)), _cell(percent(n / support[truth]))],
+            [
+                f'<td class="name">{escape(judgement.labels[predicted])}</td>',
+                _cell(str(n)),
+                _cell(percent(n / support[truth])),
+            ],
         )
         for truth, predicted, n in wrong[:MOST_CONFUSIONS]
     ]
-    return table("Table of the most frequent confusions", ["is", "taken for", "times", "of that class"], rows)
+    return table(
+        "Table of the most frequent confusions",
+        ["is", '<span class="name">taken for</span>', "times", "of that class"],
+        rows,
+    )
 
 
 def thresholds(found: Thresholds) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from orilla.evaluation.evaluate import Evaluation
-from orilla.evaluation.intervals import Estimate
+from orilla.evaluation.intervals import Estimate, percent
 from orilla.evaluation.judgement import ClassScores, Judgement
 from orilla.evaluation.signs import Sign
 
@@ -31,11 +31,6 @@ def span(estimate: Estimate) -> str:
     return f"{percent(estimate.value)} ({estimate.low * 100:.1f} – {percent(estimate.high)})"
 
 
-def percent(value: float) -> str:
-    """`97.5 %`, with a space that does not break."""
-    return f"{value * 100:.1f}\u00a0%"
-
-
 def summary(evaluation: Evaluation, judgement: Judgement, signs: Sequence[Sign], *, trained: bool) -> list[Sentence]:
     """The page's first lines: what matters, the worst not left out."""
     accuracy = judgement.accuracy
@@ -43,7 +38,7 @@ def summary(evaluation: Evaluation, judgement: Judgement, signs: Sequence[Sign],
     found = [
         Sentence(
             "plain",
-            f"{percent(accuracy.top1)} of {judgement.n} pictures are right (95\u00a0% interval {interval}); "
+            f"{percent(accuracy.top1)} of {judgement.n} pictures are right (95 % interval {interval}); "
             f"{_counted(judgement.errors, 'is', 'are')} wrong.",
         ),
         *_means(judgement),
@@ -75,7 +70,7 @@ def limits(evaluation: Evaluation, judgement: Judgement) -> list[str]:
         found.append(f"Little is known of {_names(few)}: fewer than {FEW} pictures each.")
     weak = [f"{one.label} ({percent(recall.value)})" for one, recall in _ranked(judgement) if recall.high < WEAK]
     if weak:
-        found.append(f"Weak classes, surely found in less than {WEAK:.0%} of their pictures: {_names(weak)}.")
+        found.append(f"Weak classes, surely found in less than {WEAK * 100:.0f} % of their pictures: {_names(weak)}.")
     if judgement.slices:
         found.append(f"Compared by {_names([one.column for one in judgement.slices])}; by nothing else.")
     else:
@@ -104,7 +99,7 @@ def _means(judgement: Judgement) -> list[Sentence]:
         found.append(
             Sentence(
                 "bad",
-                f"The accuracy looks better than the model is: {share} of the pictures are {largest.label}, and "
+                f"The accuracy looks better than the model is: {share} of the pictures are “{largest.label}”, and "
                 "classes with fewer are found less often.",
             )
         )
@@ -127,7 +122,7 @@ def _weakest(judgement: Judgement) -> list[Sentence]:
     if not ranked:
         return []
     worst, recall = ranked[0]
-    text = f"Found least often: the class {worst.label}, in {worst.hits} of {worst.support} pictures: {span(recall)}."
+    text = f"Found least often: “{worst.label}”, in {worst.hits} of {worst.support} pictures: {span(recall)}."
     return [Sentence("bad" if recall.high < WEAK else "plain", text)]
 
 
@@ -138,7 +133,7 @@ def _confused(judgement: Judgement) -> list[Sentence]:
     truth, predicted, n = max(wrong, key=lambda cell: cell[2])
     if n < 2:
         return [Sentence("plain", "No two classes are confused more than once.")]
-    named = f"{judgement.labels[truth]} is taken for {judgement.labels[predicted]}"
+    named = f"“{judgement.labels[truth]}” is taken for “{judgement.labels[predicted]}”"
     return [Sentence("plain", f"The most frequent confusion: {named}, {n} times.")]
 
 
@@ -158,7 +153,7 @@ def _threshold(judgement: Judgement) -> list[Sentence]:
     thresholds = judgement.thresholds
     proposed = thresholds.proposed
     if proposed is None:
-        return [Sentence("bad", f"No threshold keeps {thresholds.wanted}.")]
+        return [Sentence("bad", f"Not possible with any threshold: {thresholds.wanted}.")]
     text = (
         f"For {thresholds.wanted}, the threshold is {proposed.threshold:g}: {percent(proposed.coverage)} are accepted"
     )
