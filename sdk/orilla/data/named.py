@@ -26,13 +26,14 @@ _CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
-    """One of the sets. `published`: the files that `--from` takes. `url`: of tensorflow-datasets' download.
+    """One of the sets.
 
-    `open_files` makes pictures of those files. `classes`: the names of the numbers in arrays, else empty.
+    megabytes: of its download. published: the files that `--from` takes. open_files: makes pictures of those files.
+    classes: the names of the numbers in arrays, else empty. url: of tensorflow-datasets' download, else empty.
     """
 
     name: str
-    title: str
+    megabytes: int
     published: str
     open_files: Callable[[Path], Iterator[Picture]]
     classes: tuple[str, ...] = ()
@@ -68,27 +69,19 @@ def _cifar(source: Path) -> Iterator[Picture]:
 
 
 _SETS = (
-    NamedSet("mnist", "70,000 handwritten digits, 28x28 grey", "mnist.npz", _of_arrays(_DIGITS, "mnist.npz"), _DIGITS),
-    NamedSet(
-        "fashion_mnist",
-        "70,000 pieces of clothing, 28x28 grey",
-        "FOLDER-OF-IDX-FILES",
-        _of_arrays(_FASHION, "fashion_mnist.npz"),
-        _FASHION,
-    ),
-    NamedSet(
-        "cifar10", "60,000 pictures of ten things, 32x32 in colour", "cifar-10-python.tar.gz", _cifar, classes=_CIFAR
-    ),
+    NamedSet("mnist", 11, "mnist.npz", _of_arrays(_DIGITS, "mnist.npz"), _DIGITS),
+    NamedSet("fashion_mnist", 31, "FOLDER-OF-IDX-FILES", _of_arrays(_FASHION, "fashion_mnist.npz"), _FASHION),
+    NamedSet("cifar10", 170, "cifar-10-python.tar.gz", _cifar, _CIFAR),
     NamedSet(
         "oxford_iiit_pet",
-        "7,349 photos of 37 breeds of cats and dogs",
+        811,
         "FOLDER-OF-images.tar.gz-AND-annotations.tar.gz",
         pet_pictures,
         url="https://thor.robots.ox.ac.uk/~vgg/data/pets/images.tar.gz",
     ),
     NamedSet(
         "cats_vs_dogs",
-        "25,000 photos of cats and dogs",
+        825,
         "kagglecatsanddogs_5340.zip",
         cat_dog_pictures,
         url="https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/"
@@ -96,7 +89,7 @@ _SETS = (
     ),
     NamedSet(
         "tf_flowers",
-        "3,670 photos of five kinds of flowers",
+        229,
         "flower_photos.tgz",
         flower_pictures,
         url="https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz",
@@ -142,6 +135,8 @@ def get_named(
     if source is not None:
         pictures = _of_source(wanted, Path(source))
         return unpack(pictures, target, check=wanted.photos, replace=into is None, told=told)
+    # The first use of a set may take minutes and goes out to the network: that must not happen in silence.
+    logging.getLogger(__name__).warning("%s is not in the cache: getting it, %d MB.", name, wanted.megabytes)
     if wanted.photos:
         return download_by_tfds(name, target, url=wanted.url, published=wanted.published)
     return download_by_keras(name, target, classes=wanted.classes, published=wanted.published, told=told)

@@ -26,7 +26,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(variable, str(tmp_path / variable))
     for variable in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
+    for variable in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture
@@ -270,11 +271,12 @@ def test_what_keras_has_downloaded_before_needs_no_network(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["cifar10", "tf_flowers"])
-def test_without_a_network_the_error_says_what_to_do(name: str) -> None:
+def test_without_a_network_the_error_says_what_to_do(name: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DataError, match=f"{name} cannot be downloaded") as caught:
         open_data(name)
     assert len(str(caught.value).splitlines()) == 2
     assert f"orilla data get {name} --from {NAMED[name].published}" in caught.value.remedy
+    assert f"{name} is not in the cache: getting it, {NAMED[name].megabytes} MB." in caplog.text
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
