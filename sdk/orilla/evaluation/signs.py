@@ -57,8 +57,13 @@ def training_signs(history: Sequence[Mapping[str, Any]]) -> tuple[Sign, ...]:
 
 
 def _best(last: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the epoch that was kept: most right in validation, then the smaller loss."""
-    return max(range(len(last)), key=lambda place: (last[place]["val_accuracy"], -last[place]["val_loss"]))
+    """The place of the epoch that was kept: best in validation (of weighed classes on their mean), then in loss."""
+    return max(range(len(last)), key=lambda place: (_chosen_by(last[place]), -last[place]["val_loss"]))
+
+
+def _chosen_by(epoch: Mapping[str, Any]) -> float:
+    balanced = epoch.get("val_balanced")
+    return float(balanced if isinstance(balanced, int | float) else epoch["val_accuracy"])
 
 
 def _gap(last: Sequence[Mapping[str, Any]]) -> Sign | None:

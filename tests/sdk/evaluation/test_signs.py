@@ -52,6 +52,12 @@ def test_an_early_best_epoch() -> None:
     assert names(epochs(train, val, FALLING, FALLING)) == {"early best"}
 
 
+def test_the_kept_epoch_is_the_one_that_training_chose() -> None:
+    history = epochs(GOOD, GOOD, FALLING, FALLING)
+    weighed = [{**one, "val_balanced": 0.9 if one["epoch"] == 3 else 0.5} for one in history]
+    assert names(weighed) == {"early best"}
+
+
 def test_underfitting_and_an_end_too_soon() -> None:
     slow = [0.2 + 0.05 * index for index in range(10)]
     assert names(epochs(slow, slow, FALLING, FALLING)) == {"underfitting", "still learning"}

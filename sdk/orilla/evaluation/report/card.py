@@ -74,8 +74,9 @@ def training_facts(training: Mapping[str, Any]) -> dict[str, str]:
     for name, key in (("sha256 of the data", "data_digest"), ("sha256 of the split", "split_digest"), ("seed", "seed")):
         if key in training:
             found[name] = str(training[key])
-    if "model" in training:
-        found["net"] = str(training["model"])
+    for name, key in (("grouped by", "group"), ("net", "model"), ("started from", "weights")):
+        if training.get(key):
+            found[name] = str(training[key])
     recipe = training.get("recipe")
     if isinstance(recipe, Mapping):
         found["recipe"] = ", ".join(f"{name} {_short(value)}" for name, value in recipe.items())
@@ -121,6 +122,8 @@ def _short(value: Any) -> str:
 
 
 def _temperature(found: Mapping[str, Any]) -> str:
+    if found["value"] == 1:
+        return f"1: {found.get('n')} validation pictures do not tell another value from it"
     text = f"{found['value']:.3f}"
     if isinstance(found.get("ece_before"), int | float) and isinstance(found.get("ece_after"), int | float):
         before, after = percent(found["ece_before"]), percent(found["ece_after"])
