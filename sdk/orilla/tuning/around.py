@@ -125,17 +125,21 @@ def _around(entry: ModelEntry, recipe: TrainingRecipe, size: int, native: int | 
     own = str(recipe.augmentation)
     strong = str(replace(_STRONG, flip=recipe.augmentation.flip))
     found: list[Dimension] = [
-        Range("learning_rate", recipe.learning_rate / 10, min(recipe.learning_rate * 10, 1.0), log=True),
+        _rates("learning_rate", recipe.learning_rate),
         Choice("batch_size", tuple(dict.fromkeys(max(4, round(recipe.batch_size * k)) for k in (0.5, 1, 2, 4)))),
         Choice("augmentation", tuple(dict.fromkeys(("none", own, strong)))),
         Range("dropout", 0.0, 0.5),
         Range("label_smoothing", 0.0, 0.2),
     ]
     if entry.transfer:
-        rate = recipe.head_learning_rate
-        found.insert(1, Range("head_learning_rate", rate / 10, min(rate * 10, 1.0), log=True))
+        found.insert(1, _rates("head_learning_rate", recipe.head_learning_rate))
     sizes = [side for side in _sizes(size, native) if entry.smallest <= side <= entry.largest]
     return [*found, Choice(IMAGE_SIZE, tuple(dict.fromkeys(sizes)))]
+
+
+def _rates(name: str, own: float) -> Range:
+    """A tenth to ten times of a rate, without the digits that arithmetic leaves."""
+    return Range(name, float(f"{own / 10:.4g}"), float(f"{min(own * 10, 1.0):.4g}"), log=True)
 
 
 def _sizes(size: int, native: int | None) -> tuple[int, ...]:

@@ -11,7 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from orilla.data.split import TEST, VALIDATION
+from orilla.evaluation.keras_model import keras_scores
+from orilla.evaluation.significance import mcnemar
 from orilla.tuning import plot
 from orilla.tuning.around import Space
 from orilla.tuning.records import Trial, best_of, counted, default_of
@@ -21,7 +26,9 @@ from orilla_converters.keras_card import read_card
 from orilla_runtime.bundle.manifest import Accuracy
 from orilla_runtime.errors import OrillaError
 from orilla_runtime.files import replaced
+from orilla_runtime.labelled import LabelledImages
 
+_SURE = 0.05
 BEST_MODEL, BEST, TRIALS, PLOT = "best.keras", "best.json", "trials.csv", "search.png"
 
 
@@ -45,8 +52,9 @@ class TuneResult:
     """A search: its folder, its trials by number, and what they found.
 
     finished: all trials are over; otherwise the same call goes on. best, default: of the trials so far; None where none
-    ran to its end, or where the search was interrupted (the test is only looked at in the end). command: trains the
-    best again.
+    ran to its end, or where the search was interrupted (the test is only looked at in the end). chance: p-value of
+    McNemar's exact test, 0 to 1, that the two differ on the test by chance; None where they are the same. command:
+    trains the best again.
     """
 
     folder: Path
@@ -55,6 +63,7 @@ class TuneResult:
     finished: bool
     best: Candidate | None
     default: Candidate | None
+    chance: float | None
     command: str
     seconds: float
 
@@ -69,7 +78,8 @@ class TuneResult:
             return f"{found}; the default recipe could not be trained"
         if self.best.number == self.default.number:
             return f"{found}; it is the default recipe: no trial was better"
-        return f"{found}; the default recipe: {_judged(self.default)}"
+        verdict = "" if self.chance is None else f"; {_verdict(self.chance)}"
+        return f"{found}; the default recipe: {_judged(self.default)}{verdict}"
 
 
 def judge(trials: Sequence[Trial], task: Task, retrain: Callable[[Trial], None]) -> tuple[Candidate, Candidate | None]:
@@ -91,6 +101,22 @@ def judge(trials: Sequence[Trial], task: Task, retrain: Callable[[Trial], None])
         if not task.model_file(trial.number).is_file():
             retrain(trial)
     return _candidate(best, task), None if default is None else _candidate(default, task)
+
+
+def chance_of(best: Candidate, default: Candidate, task: Task, images: LabelledImages) -> float:
+    """The p-value that the two differ on the pictures of the test by chance."""
+    files = [task.model_file(candidate.number) for candidate in (best, default)]
+    card = read_card(files[0])
+    assert card is not None
+    tested = set(card.training["split"]["test"])
+    pictures = images.subset([place for place, path in enumerate(images.paths) if path.as_posix() in tested])
+    first, second = (_right(file, pictures) for file in files)
+    return mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
+
+
+def _right(file: Path, pictures: LabelledImages) -> NDArray[np.bool_]:
+    judged = keras_scores(file, pictures)
+    return np.asarray(judged.scores.argmax(axis=1) == judged.truth)
 
 
 def command_of(task: Task, best: Candidate) -> str:
@@ -135,6 +161,7 @@ def write_best(task: Task, result: TuneResult) -> None:
         "command": result.command,
         "best": asdict(result.best),
         "default": None if result.default is None else asdict(result.default),
+        "chance": result.chance,
         "trials": len(counted(result.trials)),
         "finished": result.finished,
     }
@@ -150,6 +177,7 @@ def as_json(result: TuneResult) -> dict[str, Any]:
         "total": result.total,
         "best": None if result.best is None else asdict(result.best),
         "default": None if result.default is None else asdict(result.default),
+        "chance": result.chance,
         "command": result.command,
         "trials": [asdict(trial) for trial in result.trials],
         "seconds": round(result.seconds, 2),
@@ -164,6 +192,12 @@ def _candidate(trial: Trial, task: Task) -> Candidate:
     test = Accuracy(**card.training["test"])
     changes = task.space.branch(trial.model).changes(trial.values)
     return Candidate(trial.number, trial.model, changes, trial.accuracy, trial.loss, test)
+
+
+def _verdict(chance: float) -> str:
+    if chance > _SURE:
+        return f"on the test the two may differ by chance alone (p = {chance:.2f})"
+    return f"on the test the two do not differ by chance alone (p = {chance:.2g})"
 
 
 def _judged(candidate: Candidate) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orilla.tuning.presence import present
-from orilla.tuning.progress import Began, Ended, Epoch, Event, Opened, Progress, Waiting
+from orilla.tuning.progress import Began, Ended, Epoch, Event, Note, Opened, Progress, Waiting
 from orilla.tuning.records import best_of, counted, default_of, finished
 from orilla.tuning.study import Study
 from orilla.tuning.trial import Task, run_trial
@@ -43,6 +43,7 @@ def work(study: Study, task: Task, limits: Limits, progress: Progress) -> None:
         while not limits.over():
             for number in study.sweep():
                 task.remove(number)
+                progress(Note(f"The worker of trial {number} died; its parameters are tried again."))
             told.news()
             _check_failures(study)
             places = counted(study.trials())[: limits.total]

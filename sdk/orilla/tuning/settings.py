@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -110,14 +111,25 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _difference(name: str, theirs: Any, mine: Any) -> str:
     """What differs, in words."""
-    what = _WHAT[name]
     if name == "data_digest":
-        return f"{what} are others"
+        return f"{_WHAT[name]} are others"
+    path, theirs, mine = _first_difference(theirs, mine)
+    where = f" ({' '.join(path)})" if path else ""
+    return f"{_WHAT[name]}{where}: {_short(theirs)} there, {_short(mine)} here"
+
+
+def _first_difference(theirs: Any, mine: Any) -> tuple[list[str], Any, Any]:
+    """The names that lead to the first value that differs, and both values."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
         for key in sorted({*theirs, *mine}):
             if theirs.get(key) != mine.get(key):
-                return f"{what} ({key}): {_short(theirs.get(key))} there, {_short(mine.get(key))} here"
-    return f"{what}: {_short(theirs)} there, {_short(mine)} here"
+                path, one, other = _first_difference(theirs.get(key), mine.get(key))
+                return [str(key), *path], one, other
+    if isinstance(theirs, list) and isinstance(mine, list):
+        for one, other in zip_longest(theirs, mine):
+            if one != other:
+                return [], one, other
+    return [], theirs, mine
 
 
 def _short(value: Any) -> str:

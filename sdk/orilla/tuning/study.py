@@ -142,7 +142,7 @@ def open_study(folder: Path, name: str, storage: str | None, space: Space, *, se
 
     Args:
         storage: an address that Optuna knows; None is the folder's own journal.
-        epochs: of a trial at most; no trial is pruned in the first third of them.
+        epochs: of a trial at most; no trial is pruned in the first half of them.
 
     Raises:
         OrillaError: Optuna is not installed. SinkError: the storage cannot be opened.
@@ -165,7 +165,7 @@ def open_study(folder: Path, name: str, storage: str | None, space: Space, *, se
             f"{where}: the study cannot be opened: {reason}", "Check the address, or free space."
         ) from error
     # Neither sampler nor pruner stand in the storage.
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, epochs // 3))
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, -(-epochs // 2)))
     return Study(study, space, seed, folder / "workers")
 
 

@@ -15,14 +15,14 @@ from orilla.tuning.around import space_for
 from orilla.tuning.helpers import helpers
 from orilla.tuning.progress import Note, Progress, silent
 from orilla.tuning.records import Trial, best_of, counted
-from orilla.tuning.result import TuneResult, command_of, judge, write_best, write_course
+from orilla.tuning.result import TuneResult, chance_of, command_of, judge, write_best, write_course
 from orilla.tuning.search import Limits, work
 from orilla.tuning.settings import Settings, installed, without_password
 from orilla.tuning.space import Value, parse_dimension
 from orilla.tuning.study import JOURNAL, Study, open_study, quiet
 from orilla.tuning.trial import Task
 from orilla_runtime.errors import DataError, SinkError, UsageError
-from orilla_runtime.labelled import require_classes
+from orilla_runtime.labelled import LabelledImages, require_classes
 
 TRIALS = 30
 
@@ -138,7 +138,7 @@ class _Opened:
 
     study: Study
     task: Task
-    settings: Settings
+    images: LabelledImages
 
 
 def _open(asked: _Asked) -> _Opened:
@@ -161,7 +161,7 @@ def _open(asked: _Asked) -> _Opened:
     )
     name = settings.study(folder)
     study = open_study(folder, name, asked.storage, space, seed=asked.seed, epochs=space.branches[0].epochs)
-    return _Opened(study, Task(asked.data, asked.seed, space, folder, asked.split), settings)
+    return _Opened(study, Task(asked.data, asked.seed, space, folder, asked.split), images)
 
 
 def _split_described(split: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def _finish(opened: _Opened, limits: Limits, progress: Progress, started: float)
     write_course(task.folder, trials, task.space)
     places = counted(trials)[: limits.total]
     whole = len(places) >= limits.total and all(trial.state not in {"running", "waiting"} for trial in places)
-    best = default = None
+    best = default = chance = None
     command = ""
     if not limits.stop() and (whole or best_of(trials) is not None):
 
@@ -192,8 +192,10 @@ def _finish(opened: _Opened, limits: Limits, progress: Progress, started: float)
 
         best, default = judge(trials, task, again)
         command = command_of(task, best)
+        if default is not None and default.number != best.number:
+            chance = chance_of(best, default, task, opened.images)
     seconds = time.monotonic() - started
-    result = TuneResult(task.folder, trials, limits.total, whole, best, default, command, seconds)
+    result = TuneResult(task.folder, trials, limits.total, whole, best, default, chance, command, seconds)
     if result.best is not None:
         write_best(task, result)
     return result

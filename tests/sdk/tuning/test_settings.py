@@ -34,7 +34,10 @@ def test_the_same_search_joins(tmp_path: Path) -> None:
         ({"split": {"validation": 0.2, "test": 0.2}}, r"the split \(validation\): 0.1 there, 0.2 here"),
         ({"storage": "sqlite:///x.db"}, "--storage: study.log there"),
         ({"versions": {"orilla": "0.2.0"}}, r"the installed versions \(orilla\): 0.1.0 there"),
-        ({"space": {"small": {"search": ["dropout=0.0..0.4"], "fixed": {"epochs": 3}}}}, r"dropout=0.0..0.4"),
+        (
+            {"space": {"small": {"search": ["dropout=0.0..0.4"], "fixed": {"epochs": 3}}}},
+            r"what is searched \(small search\): dropout=0.0..0.5 there, dropout=0.0..0.4 here",
+        ),
     ],
 )
 def test_another_search_is_refused_by_name(tmp_path: Path, change: dict[str, Any], says: str) -> None:

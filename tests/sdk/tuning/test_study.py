@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from orilla.tuning.presence import present
 from orilla.tuning.records import MAX_DEATHS, Trial, best_of, counted, default_of, score
 from orilla.tuning.space import Choice, Range
 from orilla.tuning.study import JOURNAL, Claim, Study, open_study, quiet
-from orilla_runtime.errors import SinkError
+from orilla_runtime.errors import OrillaError, SinkError
 
 SPACE = Space(
     (
@@ -194,6 +195,13 @@ def test_a_journal_that_is_none(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_text("hello\nworld\n")
     with pytest.raises(SinkError, match=JOURNAL):
         opened(tmp_path)
+
+
+def test_without_optuna(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(OrillaError, match="Optuna") as caught, quiet():
+        pass
+    assert caught.value.remedy == "Install it: pip install 'orilla[tune]'"
 
 
 def test_accuracy_comes_before_loss() -> None:

@@ -55,7 +55,7 @@ def command(data: Path, study: Path, trials: int, *more: str, epochs: int = 2) -
 def wait_for_epoch(study: Path, process: int) -> None:
     """Until the journal shows an epoch of a trial that this process runs."""
     mine: set[int] = set()
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         journal = study / JOURNAL
         for line in journal.read_bytes().splitlines() if journal.exists() else []:
@@ -86,7 +86,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     try:
         wait_for_epoch(study, killed.pid)
         killed.kill()
-        printed, told = other.communicate(timeout=240)
+        printed, told = other.communicate(timeout=900)
     finally:
         for process in (killed, other):
             process.kill()
@@ -105,13 +105,17 @@ def test_the_work_of_a_killed_worker_is_done_by_the_other(searched: Searched) ->
     again = [trial for trial in counted(trials) if trial.deaths == 1]
     assert [(trial.values, trial.default) for trial in again] == [(lost.values, lost.default)]
     assert f"{TRIALS} of {TRIALS}" not in searched.told
-    assert all(line.startswith(("trial ", str(searched.study), "waiting")) for line in searched.told.splitlines())
+    assert f"note: The worker of trial {lost.number} died" in searched.told
+    known = ("trial ", "note: ", "waiting", str(searched.study))
+    assert all(line.startswith(known) for line in searched.told.splitlines()), searched.told
 
 
 def test_the_best_is_not_worse_than_the_default(searched: Searched) -> None:
     result = json.loads(searched.printed)
     best, default = result["best"], result["default"]
     assert (best["accuracy"], -best["loss"]) >= (default["accuracy"], -default["loss"])
+    assert (result["chance"] is None) == (best["number"] == default["number"])
+    assert result["chance"] is None or 0 < result["chance"] <= 1
     assert default["changes"] == {"epochs": 2, "image_size": 8}
     for judged in (best, default):
         assert judged["test"]["n"] == 8
@@ -218,7 +222,7 @@ def test_ctrl_c_gives_the_trial_back_and_says_how_to_go_on(tmp_path: Path) -> No
     with command(data, study, 1, epochs=500) as process:
         wait_for_epoch(study, process.pid)
         os.kill(process.pid, signal.SIGINT)
-        printed, told = process.communicate(timeout=120)
+        printed, told = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "0 of 1 trials are over" in printed
     assert "The same command goes on" in told
