@@ -40,8 +40,17 @@ def test_a_model_takes_raw_pixels_and_gives_probabilities(name: str, size: int, 
 
 
 def test_the_small_net_is_small() -> None:
-    assert zoo.build("small", image_size=16, depth=1, classes=10).count_params() < 20_000
-    assert zoo.build("small", image_size=32, depth=3, classes=10).count_params() < 40_000
+    tutorial = zoo.build("cifar_cnn", image_size=32, depth=3, classes=10).count_params()
+    assert zoo.build("small", image_size=32, depth=3, classes=10).count_params() < 0.7 * tutorial
+    assert zoo.build("small", image_size=96, depth=3, classes=10).count_params() < 0.75 * tutorial
+
+
+@pytest.mark.parametrize(("size", "last"), [(8, 4), (16, 4), (20, 5), (28, 3), (32, 4), (64, 4), (96, 6), (512, 4)])
+def test_the_small_net_looks_at_small_maps_whatever_the_picture(size: int, last: int) -> None:
+    model = zoo.build("small", image_size=size, depth=1, classes=2)
+    maps = [layer.output.shape[1] for layer in model.layers if layer.name.startswith("conv")]
+    assert max(maps) <= 24
+    assert maps[-1] == last
 
 
 def test_what_a_model_does_not_take_is_refused() -> None:
