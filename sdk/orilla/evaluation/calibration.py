@@ -43,11 +43,10 @@ class Calibration:
 
 def calibration(scores: NDArray[Any], truth: NDArray[np.integer], *, bins: int = BINS) -> Calibration:
     """How well probabilities [n, classes] are calibrated for the true classes int [n], n ≥ 1."""
-    probabilities = np.asarray(scores, np.float64)
-    best = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    of_truth = probabilities[np.arange(len(truth)), truth]
-    brier = np.square(probabilities).sum(axis=1) - 2 * of_truth + 1
+    best = scores.max(axis=1).astype(np.float64)
+    right = scores.argmax(axis=1) == truth
+    of_truth = scores[np.arange(len(truth)), truth].astype(np.float64)
+    brier = np.einsum("nc,nc->n", scores, scores, dtype=np.float64) - 2 * of_truth + 1
     found = _bins(best, right, bins)
     return Calibration(
         ece=_error(found, len(best)),

@@ -41,6 +41,11 @@ class Cells:
         codes, counts = np.unique(truth.astype(np.int64) * classes + predicted, return_counts=True)
         return cls(codes // classes, codes % classes, counts.astype(np.int64), classes)
 
+    def dense(self) -> Cells:
+        """The same without the classes that no picture is and that none was taken for; the others are numbered anew."""
+        used, places = np.unique(np.concatenate([self.truth, self.predicted]), return_inverse=True)
+        return Cells(places[: len(self.truth)], places[len(self.truth) :], self.n, len(used))
+
     def matrix(self) -> NDArray[np.int64]:
         """Counts, int64 [classes, classes]: a row for each true class."""
         whole = np.zeros((self.classes, self.classes), np.int64)
@@ -65,6 +70,7 @@ def class_means(cells: Cells, *, seed: int = 0) -> tuple[Estimate, Estimate]:
     of two classes go together, and Wilson's intervals of the classes put together by their squares (Zou and Donner
     2008), which also holds for a class without a mistake; there the bootstrap sees no doubt at all.
     """
+    cells = cells.dense()
     recall, f1 = _class_means(cells, cells.n[None])
     drawn = _resampled(cells, seed)
     ends = [np.percentile(values, (2.5, 97.5)) for values in drawn]

@@ -91,7 +91,7 @@ def propose(
     number and the name of the class of good parts; then a mistake is a defect that is taken for one. `shown`: the
     table's other thresholds.
     """
-    scored = _scored(np.asarray(scores, np.float64), truth, None if ok is None else ok[0])
+    scored = _scored(scores, truth, None if ok is None else ok[0])
     name = None if ok is None else ok[1]
     if precision is None:
         wanted = (
@@ -106,8 +106,8 @@ def propose(
     return Thresholds(wanted, name, proposed, tuple(scored.at(threshold) for threshold in thresholds))
 
 
-def _scored(scores: NDArray[np.float64], truth: NDArray[np.integer], ok: int | None) -> _Scored:
-    best, predicted = scores.max(axis=1), scores.argmax(axis=1)
+def _scored(scores: NDArray[Any], truth: NDArray[np.integer], ok: int | None) -> _Scored:
+    best, predicted = scores.max(axis=1).astype(np.float64), scores.argmax(axis=1)
     if ok is None:
         return _Scored(best, predicted == truth, predicted != truth, False)
     return _Scored(np.where(predicted == ok, best, -1.0), truth == ok, truth != ok, True)
