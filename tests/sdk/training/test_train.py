@@ -333,3 +333,20 @@ def test_groups_stay_on_one_side(stripes: Path) -> None:
     sides = {path[-5]: part for part in ("train", "validation", "test") for path in getattr(split, part)}
     assert all(path[-5] in sides and sides[path[-5]] == "train" for path in split.train)
     assert {*sides.values()} == {"train", "validation", "test"}
+
+
+def test_a_picture_that_vanishes_in_mid_training_is_named_and_the_checkpoint_stays(
+    stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "tiny", tiny.ENTRIES["tiny"])
+
+    def vanish(event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            (stripes / "standing" / "21.png").unlink(missing_ok=True)
+            (stripes / "lying" / "20.png").unlink(missing_ok=True)
+
+    options: dict[str, Any] = {"model": "tiny", "image_size": 8, "epochs": 9, "cache_bytes": 0, "test": 0.1}
+    with pytest.raises(DataError, match=r"2[01]\.png"):
+        train(stripes, output=tmp_path / "m.keras", progress=vanish, **options)
+    assert not (tmp_path / "m.keras").exists()
+    assert (tmp_path / "m.training" / "checkpoint.npz").is_file()
