@@ -205,7 +205,6 @@ def time_one(name: str, folder: Path, row: dict[str, Any]) -> None:
     times = measure([Runnable(precision, FORMAT, data, (picture,)) for precision, data in files.items()])
     for precision, latency in times.items():
         row[precision]["ms"] = float(f"{latency.median:.3g}")
-    row["int8"]["size_ratio"] = round(row["int8"]["bytes"] / row["float32"]["bytes"], 3)
     row["int8"]["time_ratio"] = round(times["int8"].median / times["float32"].median, 2)
 
 
@@ -233,16 +232,18 @@ def main() -> None:
         for name in given.names or MODELS:
             kept = folder / f"{name}.json"
             if given.only in {None, "convert"}:
-                kept.write_text(json.dumps(convert_one(name, folder)), encoding="utf-8")
+                files = convert_one(name, folder)
+                files["int8"]["size_ratio"] = round(files["int8"]["bytes"] / files["float32"]["bytes"], 3)
+                kept.write_text(json.dumps(files), encoding="utf-8")
             if given.only in {None, "count"} or name not in rows:
                 rows[name] = counted(name)
-            if given.only in {None, "time"}:
+            if given.only != "count":
                 rows[name] |= json.loads(kept.read_text(encoding="utf-8"))
+            if given.only in {None, "time"}:
                 time_one(name, folder, rows[name])
             print(json.dumps(rows[name]), flush=True)
-    if given.only != "convert":
-        document = {"machine": machine(), "models": [rows[name] for name in MODELS if name in rows]}
-        TARGET.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            document = {"machine": machine(), "models": [rows[each] for each in MODELS if each in rows]}
+            TARGET.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

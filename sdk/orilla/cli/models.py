@@ -32,7 +32,7 @@ NOTES = (
     "parameters and MACs (multiplications with additions, of one picture) at this input.",
     "int8 bytes, int8 time: of the TFLite file, as a share of float32's, measured on one machine.",
     "int8 agrees: pictures on which the int8 file and Keras name the same class. SQNR: of the logits, in dB.",
-    "–: not judged, for want of trained weights. --json names the pictures, and has all figures and recipes.",
+    "–: not measured; without trained weights int8 is not judged. --json names the pictures, and has all figures.",
 )
 
 
