@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ def weights(path: Path) -> list[Any]:
     return found
 
 
-OPTIONS: dict[str, Any] = {"epochs": 3, "seed": 5, "batch_size": 8, "image_size": 8}
+OPTIONS: dict[str, Any] = {"model": "tiny", "epochs": 3, "seed": 5, "batch_size": 8, "image_size": 8}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Trained:
     data: Path
     result: TrainResult
     events: list[Event]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tiny_nets() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, entry in tiny.ENTRIES.items():
+            patch.setitem(MODELS, name, entry)  # type: ignore[misc]
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +149,9 @@ def test_grey_pictures_make_a_grey_model_unless_asked(digits_folder: Path, tmp_p
 def test_training_from_a_csv_of_class_ids(stripes: Path, tmp_path: Path) -> None:
     rows = [f"stripes/{path},{i % 2}" for i, path in enumerate(p.relative_to(stripes) for p in stripes.rglob("*.png"))]
     (tmp_path / "table.csv").write_text("path,class_id\n" + "\n".join(rows) + "\n")
-    assert train(tmp_path / "table.csv", output=tmp_path / "m.keras", epochs=1, image_size=8).card.labels == ("0", "1")
+    assert train(
+        tmp_path / "table.csv", output=tmp_path / "m.keras", model="tiny", epochs=1, image_size=8
+    ).card.labels == ("0", "1")
 
 
 def test_a_lonely_picture_and_a_dominant_class_are_noted(stripes: Path, tmp_path: Path) -> None:
@@ -150,7 +160,7 @@ def test_a_lonely_picture_and_a_dominant_class_are_noted(stripes: Path, tmp_path
     for path in sorted((stripes / "lying").iterdir())[3:]:
         path.unlink()
     events: list[Event] = []
-    result = train(stripes, output=tmp_path / "m.keras", epochs=1, image_size=8, progress=events.append)
+    result = train(stripes, output=tmp_path / "m.keras", model="tiny", epochs=1, image_size=8, progress=events.append)
     assert tuple(event.text for event in events if isinstance(event, Note)) == result.notes
     assert "alone" in result.notes[0]
     assert "standing" in result.notes[1]
@@ -217,7 +227,6 @@ def test_bad_options_are_refused_before_the_work(
 def test_a_loss_that_diverges_is_told_and_an_old_model_stays(
     stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "raw", tiny.ENTRIES["raw"])
     target = tmp_path / "m.keras"
     target.write_bytes(b"the old model")
     with pytest.raises(OrillaError, match=r"no number.*epoch 1.*\n.*learning-rate"):
@@ -237,7 +246,7 @@ def test_an_interruption_leaves_its_checkpoint_and_no_scratch(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(stripes, output=tmp_path / "m.keras", epochs=3, image_size=8, progress=interrupt)
+        train(stripes, output=tmp_path / "m.keras", model="tiny", epochs=3, image_size=8, progress=interrupt)
     assert not list(scratch.iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.training", "scratch", "stripes"]
     assert (tmp_path / "m.training" / "checkpoint.npz").is_file()
@@ -283,7 +292,6 @@ def _check_frozen(model: Any) -> None:
 def test_the_best_epoch_before_a_divergence_is_kept(
     stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "raw", tiny.ENTRIES["raw"])
     options: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 1.0, "warm_up": 0.95, "epochs": 12, "seed": 1}
     result = train(stripes, output=tmp_path / "m.keras", model="raw", image_size=8, **options)
     assert result.best == result.history[-1]
@@ -294,7 +302,6 @@ def test_the_best_epoch_before_a_divergence_is_kept(
 def test_a_split_is_taken_from_the_folder_of_another_training(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "tiny", tiny.ENTRIES["tiny"])
     split = trained.result.path.with_suffix(".training") / "split.csv"
     options: dict[str, Any] = {"model": "tiny", "epochs": 1, "image_size": 8, "seed": 77}
     again = train(trained.data, output=tmp_path / "m.keras", split=split, record=False, **options)
@@ -338,7 +345,6 @@ def test_groups_stay_on_one_side(stripes: Path) -> None:
 def test_a_picture_that_vanishes_in_mid_training_is_named_and_the_checkpoint_stays(
     stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS, "tiny", tiny.ENTRIES["tiny"])
 
     def vanish(event: Event) -> None:
         if isinstance(event, EpochEnd):
