@@ -72,7 +72,7 @@ class QuantizedDense(keras.layers.Dense):  # type: ignore[misc]
         return given @ kernel + self.bias
 
 
-_QUANTIZED = {
+_QUANTIZED: dict[Any, Any] = {
     keras.layers.Conv2D: QuantizedConv2D,
     keras.layers.DepthwiseConv2D: QuantizedDepthwise,
     keras.layers.Dense: QuantizedDense,
@@ -97,7 +97,8 @@ def fake_quantized(flat: Any, pixels: tuple[float, float]) -> Any:
         layer = node.operation
         assert getattr(layer, "groups", 1) == 1
         assert getattr(layer, "dilation_rate", (1, 1)) == (1, 1)
-        copy = _QUANTIZED.get(type(layer), type(layer)).from_config(layer.get_config())
+        kind: Any = _QUANTIZED.get(type(layer), type(layer))
+        copy = kind.from_config(layer.get_config())
         args, kwargs = node.arguments.fill_in(tensors)
         given = copy(*args, **kwargs)
         if layer.weights:

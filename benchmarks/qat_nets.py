@@ -77,7 +77,7 @@ def net_of(name: str, folder: Path) -> Net:
 def _cifar(part: str) -> Pictures:
     with np.load(test_data() / "cifar10_subset.npz") as archive:
         data, places, labels = (archive[f"{part}_{name}"] for name in ("jpeg", "offsets", "labels"))
-    found = [cv2.imdecode(data[start:end], cv2.IMREAD_COLOR_RGB) for start, end in pairwise(places)]
+    found: list[Any] = [cv2.imdecode(data[start:end], cv2.IMREAD_COLOR_RGB) for start, end in pairwise(places)]
     return Pictures(np.stack(found).astype(np.uint8), labels.astype(np.int64))
 
 
