@@ -80,7 +80,7 @@ def _draw_course(axes: Axes, trials: Sequence[Trial], low: float) -> None:
     axes.set_ylabel("validation accuracy, %", fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), fontsize=8, frameon=False, ncols=4)
-    axes.set_title("The search" + (" (▽: below the axis)" if _below(trials, low) else ""), fontsize=10, loc="left")
+    axes.set_title("The search" + (" (▼: below the axis)" if _below(trials, low) else ""), fontsize=10, loc="left")
 
 
 def _draw_dimension(axes: Axes, trials: Sequence[Trial], title: str, dimension: Dimension | None, low: float) -> None:
