@@ -63,9 +63,15 @@ def _row(artifact: Artifact, size: int) -> dict[str, Any]:
     }
 
 
-def write(name: str, title: str, figures: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write `results/NAME.json` and `results/NAME.md`, and print the second."""
-    document = {"benchmark": name, "machine": machine(), **figures, "artifacts": list(rows)}
+def write(
+    name: str,
+    title: str,
+    figures: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `results/NAME.json` and `results/NAME.md`, and print the second; `details` are for the first alone."""
+    document = {"benchmark": name, "machine": machine(), **figures, **(details or {}), "artifacts": list(rows)}
     (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     lines = [f"# {title}", "", *(f"- {key}: {value}" for key, value in figures.items()), ""]
     columns = list(rows[0])

@@ -107,7 +107,10 @@ def _paths(file: Path, rows: Sequence[Row]) -> tuple[Path, ...]:
     if missing:
         first = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         verb = "picture is" if len(missing) == 1 else "pictures are"
-        raise DataError(f"{file}: {len(missing)} {verb} not there: {first}", f"Paths are relative to the folder {file.parent.absolute()}.")
+        raise DataError(
+            f"{file}: {len(missing)} {verb} not there: {first}",
+            f"Paths are relative to the folder {file.parent.absolute()}.",
+        )
     return tuple(Path(path) for path in lines)
 
 

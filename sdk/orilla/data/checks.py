@@ -106,7 +106,7 @@ def check_data(
 ) -> DataCheck:
     """Look at every picture once, on every core, and say what is wrong with the set and what to do about it.
 
-    No pixels are kept: about a kilobyte a picture, its name included. Nothing is changed, and no bad picture ends the check.
+    No pixels are kept: about a kilobyte a picture, with its name. Nothing is changed; no bad picture ends the check.
 
     Args:
         images: labelled or not.
