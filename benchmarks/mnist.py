@@ -1,0 +1,75 @@
+"""5,000 digits of MNIST in five folds: each net is trained on four and judged on the fifth, and the five are pooled.
+
+Of the four folds a tenth chooses the best epoch. int8 is calibrated on pictures of training, and judged on the same
+held-out pictures as the Keras model.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+import orilla
+from benchmarks.int8_top1 import int8_of
+from benchmarks.results import test_data, write
+from orilla.data.opening import open_data
+
+FOLDS, SEED = 5, 0
+NETS = ("mnist_cnn", "small")
+
+
+def write_folds(folder: Path) -> Iterator[tuple[Path, int]]:
+    """A CSV with an official split for each fold, and how many pictures it holds out."""
+    images = open_data(test_data() / "mnist_5k.npz")
+    assert images.class_ids is not None
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(images.class_ids, images.class_ids)
+    for number, (_, held_out) in enumerate(folds):
+        part = np.full(len(images), "train")
+        part[held_out] = "test"
+        path = folder / f"fold{number}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = ([images.full_path(place), images.class_ids[place], part[place]] for place in range(len(images)))
+            csv.writer(file).writerows([("path", "class_id", "split"), *rows])
+        yield path, len(held_out)
+
+
+def main() -> None:
+    right: dict[tuple[str, str], int] = {}
+    seconds, largest, total = dict.fromkeys(NETS, 0.0), dict[tuple[str, str], int](), 0
+    with tempfile.TemporaryDirectory() as name:
+        for data, held_out in write_folds(Path(name)):
+            total += held_out
+            for net in NETS:
+                model = data.with_name(f"{data.stem}-{net}.keras")
+                start = time.process_time()
+                trained = orilla.train(data, output=model, model=net, seed=SEED, record=False)
+                seconds[net] += time.process_time() - start
+                int8 = int8_of(model, data)
+                judged = {"Keras": trained.test} | {f"int8.{key}": value for key, value in int8.accuracy.items()}
+                for what, accuracy in judged.items():
+                    assert accuracy.n == held_out
+                    right[net, what] = right.get((net, what), 0) + round(accuracy.top1 * held_out)
+                    largest[net, what] = int8.size.get(what.partition(".")[2], 0)
+    rows = [
+        {
+            "net": net,
+            "artifact": what,
+            "bytes": largest[net, what] or "",
+            "n": total,
+            "pooled_top1": round(count / total, 4),
+            "points_lost": round((right[net, "Keras"] - count) / total * 100, 2),
+        }
+        for (net, what), count in sorted(right.items())
+    ]
+    spent = {f"cpu_seconds_of_training_{net}": round(value / FOLDS, 1) for net, value in seconds.items()}
+    write("mnist", "MNIST, 5,000 digits in five folds", {"folds": FOLDS, **spent}, rows)
+
+
+if __name__ == "__main__":
+    main()
