@@ -75,9 +75,9 @@ ENTRIES = (
         channels=("rgb", "grey"),
         fit="stretch",
         recipe=TrainingRecipe(
-            epochs=24,
-            learning_rate=2e-3,
-            patience=12,
+            epochs=30,
+            learning_rate=3e-3,
+            patience=15,
             warm_up=0.1,
             augmentation=Augmentation(shift=0.1, rotation=10, zoom=0.1),
         ),

@@ -14,7 +14,7 @@ from orilla.training.checkpoint import Arrays, Checkpoint
 from orilla.training.keeper import Keeper
 from orilla.training.optimization import Run
 from orilla.training.progress import EpochEnd, Note, Progress, Steps
-from orilla.training.standing import Fitted, Standing, better
+from orilla.training.standing import Fitted, Standing, best_after
 from orilla.training.validation import Validated, Validation
 from orilla_runtime.errors import DataError, OrillaError
 
@@ -27,6 +27,7 @@ class Watch:
     def __init__(self, model: Any, run: Run, train: Feed, validation: Feed, progress: Progress, keeper: Keeper) -> None:
         self._model, self._run, self._progress, self._keeper = model, run, progress, keeper
         self._steps, self._weighted = train.steps, train.weights is not None
+        self._validation = len(validation.places)
         self._validate = Validation(model, validation)
         self._weights: Arrays = ()
         self._metrics: Arrays = ()
@@ -95,10 +96,9 @@ class Watch:
             self._diverged(end.epoch)
             return
         now = self.standing
-        if now.best is None or better(end, now.best):
-            self._weights, best = self._model.get_weights(), end
-        else:
-            best = now.best
+        best = best_after(now.history, now.best, end, self._validation)
+        if best is end:
+            self._weights = self._model.get_weights()
         ended = end.epoch == self._run.epochs or end.epoch - best.epoch >= self._run.patience
         self.standing = Standing(
             self._run.phase, end.epoch, 0, (*now.history, end), best, self._cut(end, best), 0.0, ended
