@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -88,3 +89,27 @@ def test_inspection_app(digits_bundle: Path, digits_folder: Path, tmp_path: Path
     assert rows[5]["reason"] == "no picture of part 5"
     assert rows[6]["reason"] == "no answer within 1000 ms"
     assert all(row["verdict_ms"] > 0 and len(row["bundle"]) == 64 and row["engine"] for row in rows)
+
+
+def test_pets(unzipped: Callable[[str], Path], tmp_path: Path) -> None:
+    root = next(path.parent for path in unzipped("cats_dogs_180.zip").rglob("cat") if path.is_dir())
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for photo in sorted((root / label).iterdir())[:20]:
+            shutil.copy(photo, tmp_path / "photos" / label)
+    lines = sample("07_pets.py", tmp_path / "photos", tmp_path / "pets").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["Keras", *["artifacts/int8.tflite"] * 2]
+    assert "of 8 held-out pictures right" in lines[0]
+    assert "of 8 photos right" in lines[2]
+
+
+def test_cifar10(shared_data: Path, tmp_path: Path) -> None:
+    with np.load(shared_data / "cifar10_subset.npz") as archive:
+        data, offsets, labels = (archive[f"test_{name}"] for name in ("jpeg", "offsets", "labels"))
+    for place in range(300):
+        folder = tmp_path / "photos" / str(labels[place])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{place}.jpg").write_bytes(data[offsets[place] : offsets[place + 1]].tobytes())
+    lines = sample("08_cifar10.py", tmp_path / "photos", tmp_path / "nets", "1").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["cifar_cnn", "small"]
+    assert all("held-out pictures right" in line and "as int8" in line for line in lines)

@@ -111,8 +111,8 @@ class TrainingRecipe:
     class_weights: ClassWeights = "none"
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Precision = "float32"
-    head_epochs: int = 20
-    head_learning_rate: float = 2e-3
+    head_epochs: int = 60
+    head_learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
         for name, low, high in _WHOLE:

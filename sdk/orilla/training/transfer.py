@@ -24,7 +24,7 @@ from orilla.training.progress import Advance, Note, Phase, Progress
 from orilla.training.standing import Fitted, better
 from orilla_runtime.errors import SinkError
 
-HEAD_PATIENCE = 5
+HEAD_PATIENCE = 15
 
 
 class Features:
