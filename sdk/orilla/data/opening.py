@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from orilla.data.arrays import array_pictures, holds_pictures
-from orilla.data.named import NAMED, named_labels
-from orilla.data.unpacking import FORMAT, Told, cached
+from orilla.data.sets.arrays import array_pictures, holds_pictures
+from orilla.data.sets.named import NAMED, named_labels
+from orilla.data.sets.unpacking import FORMAT, Told, cached
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled import LabelledImages, read_labelled
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orilla.data.traits import is_grey
+from orilla.data.checking.traits import is_grey
 from orilla_runtime.errors import SourceError
 from orilla_runtime.labelled import LabelledImages
 from orilla_runtime.sources.picture import read_picture

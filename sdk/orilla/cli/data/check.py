@@ -12,8 +12,8 @@ from orilla.cli.data.progress import picture_progress
 from orilla.cli.warnings import warnings_shown
 
 if TYPE_CHECKING:
-    from orilla.data.checks import DataCheck
-    from orilla.data.findings import Finding, Severity
+    from orilla.data.checking.checks import DataCheck
+    from orilla.data.checking.findings import Finding, Severity
     from orilla.data.split import Split
     from orilla_runtime.labelled import LabelledImages
 
@@ -51,8 +51,8 @@ def command(
     Exit codes: 0 nothing, notes or warnings; 3 a finding is an error: training refuses it, or its figures would be
     wrong; 1 and 2 DATA or an option is not in order.
     """
-    from orilla.data.checks import check_data
-    from orilla.data.grouped_table import write_groups
+    from orilla.data.checking.checks import check_data
+    from orilla.data.checking.grouped_table import write_groups
     from orilla.data.opening import open_data
 
     with warnings_shown():

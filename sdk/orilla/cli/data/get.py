@@ -25,7 +25,7 @@ def command(name: str, into: str | None, source: str | None, quiet: bool, as_jso
     NAME is mnist, fashion_mnist, cifar10, oxford_iiit_pet, cats_vs_dogs or tf_flowers. Where there is no network, get
     the published files elsewhere and give them with --from; docs/data.md names them.
     """
-    from orilla.data.named import get_named
+    from orilla.data.sets.named import get_named
     from orilla_runtime.labelled import read_labelled
 
     with counted_progress(name, quiet) as progress, warnings_shown():

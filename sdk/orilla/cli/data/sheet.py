@@ -28,7 +28,7 @@ def command(
 
     Pictures are upright and whole. One that cannot be read has a marked cell; `orilla data check` says why.
     """
-    from orilla.data.findings import pictures
+    from orilla.data.checking.findings import pictures
     from orilla.data.opening import open_data
     from orilla.data.sheet import write_sheets
 

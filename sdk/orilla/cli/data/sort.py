@@ -14,7 +14,7 @@ from orilla_runtime.errors import UsageError
 from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
-    from orilla.data.filing import How
+    from orilla.data.sorting.filing import How
 
 
 @click.command("sort")
@@ -64,8 +64,8 @@ def command(
 
 
 def _by_labels(photos: str, labels: str, into: str, how: How, *, quiet: bool, as_json: bool) -> int:
-    from orilla.data.findings import pictures
-    from orilla.data.sort import sort_by_labels
+    from orilla.data.checking.findings import pictures
+    from orilla.data.sorting.sort import sort_by_labels
 
     with picture_progress("sort", quiet) as progress:
         done = sort_by_labels(photos, labels, into, how=how, progress=progress)
@@ -89,8 +89,8 @@ def _by_model(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    from orilla.data.findings import pictures
-    from orilla.data.model_sort import THRESHOLD, sort_by_model
+    from orilla.data.checking.findings import pictures
+    from orilla.data.sorting.model_sort import THRESHOLD, sort_by_model
 
     limit = THRESHOLD if threshold is None else threshold
     with picture_progress("sort", quiet) as progress, warnings_shown():

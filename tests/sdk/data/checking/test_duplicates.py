@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orilla.data.duplicates import alike_groups, equal_groups
+from orilla.data.checking.duplicates import alike_groups, equal_groups
 
 
 @settings(deadline=None, max_examples=30)

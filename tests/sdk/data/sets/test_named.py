@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from orilla.data.named import NAMED, get_named
 from orilla.data.opening import open_data
+from orilla.data.sets.named import NAMED, get_named
 from orilla_runtime.errors import DataError, UsageError
 from orilla_runtime.labelled import LabelledImages, read_labelled
-from tests.sdk.data.published_files import batch_of_python_2, check_batch, write_idx, write_tar, write_zip
+from tests.sdk.data.sets.published_files import batch_of_python_2, check_batch, write_idx, write_tar, write_zip
 
 
 @pytest.fixture(autouse=True)

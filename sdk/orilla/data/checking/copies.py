@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from orilla.data.duplicates import Places, alike_groups, equal_groups
-from orilla.data.findings import Finding, Severity, count, pictures
+from orilla.data.checking.duplicates import Places, alike_groups, equal_groups
+from orilla.data.checking.findings import Finding, Severity, count, pictures
+from orilla.data.checking.survey import Survey
+from orilla.data.checking.traits import Trait
 from orilla.data.split import Split
-from orilla.data.survey import Survey
-from orilla.data.traits import Trait
 from orilla_runtime.labelled import LabelledImages
 
 Groups = list[Places]

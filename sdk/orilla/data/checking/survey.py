@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.fingerprint import SKETCH, Fingerprint, fingerprint
-from orilla.data.traits import Trait, traits_of
+from orilla.data.checking.fingerprint import SKETCH, Fingerprint, fingerprint
+from orilla.data.checking.traits import Trait, traits_of
 from orilla_runtime.engines.selection import usable_cpus
 from orilla_runtime.errors import SourceError
 from orilla_runtime.labelled import LabelledImages

@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.archives import members
-from orilla.data.unpacking import Picture, folder_name
+from orilla.data.sets.archives import members
+from orilla.data.sets.unpacking import Picture, folder_name
 from orilla_runtime.errors import DataError
 
 BATCHES = {**{f"data_batch_{number}": "train" for number in range(1, 6)}, "test_batch": "test"}

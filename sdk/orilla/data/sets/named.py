@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orilla.data.arrays import array_pictures
-from orilla.data.cifar import cifar_pictures
-from orilla.data.downloads import download_by_keras, download_by_tfds
-from orilla.data.idx import idx_files, idx_pictures
-from orilla.data.photo_sets import cat_dog_pictures, flower_pictures, pet_pictures
-from orilla.data.unpacking import FORMAT, LABELS, Picture, Told, Unpacked, data_cache, remove_stale, unpack
+from orilla.data.sets.arrays import array_pictures
+from orilla.data.sets.cifar import cifar_pictures
+from orilla.data.sets.downloads import download_by_keras, download_by_tfds
+from orilla.data.sets.idx import idx_files, idx_pictures
+from orilla.data.sets.photo_sets import cat_dog_pictures, flower_pictures, pet_pictures
+from orilla.data.sets.unpacking import FORMAT, LABELS, Picture, Told, Unpacked, data_cache, remove_stale, unpack
 from orilla_runtime.errors import DataError, UsageError
 from orilla_runtime.labelled import read_labelled
 from orilla_runtime.sources.picture import read_file

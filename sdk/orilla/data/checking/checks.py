@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.check_classes import class_findings
-from orilla.data.check_copies import copy_findings
-from orilla.data.check_files import file_findings
-from orilla.data.duplicates import ALIKE
-from orilla.data.findings import SEVERITIES, Finding, Severity
+from orilla.data.checking.classes import class_findings
+from orilla.data.checking.copies import copy_findings
+from orilla.data.checking.duplicates import ALIKE
+from orilla.data.checking.files import file_findings
+from orilla.data.checking.findings import SEVERITIES, Finding, Severity
+from orilla.data.checking.survey import Progress, Survey, survey
 from orilla.data.split import Split
-from orilla.data.survey import Progress, Survey, survey
 from orilla_runtime.errors import UsageError
 from orilla_runtime.labelled import LabelledImages
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.findings import Finding, each, pictures
+from orilla.data.checking.findings import Finding, each, pictures
 from orilla_runtime.labelled import LabelledImages
 from orilla_runtime.labelled.rows import spelled_alike
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from orilla.data.unpacking import Picture, folder_name
+from orilla.data.sets.unpacking import Picture, folder_name
 from orilla_runtime.errors import DataError
 
 _PARTS = {"train": "train", "t10k": "test"}

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.npz import StoredArray, open_npz
-from orilla.data.unpacking import Picture, folder_name
+from orilla.data.sets.npz import StoredArray, open_npz
+from orilla.data.sets.unpacking import Picture, folder_name
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled.rows import MEANINGS
 from orilla_runtime.sources.picture import MAX_PIXELS

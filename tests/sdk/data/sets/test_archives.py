@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orilla.data.archives import members
-from orilla.data.named import get_named
+from orilla.data.sets.archives import members
+from orilla.data.sets.named import get_named
 from orilla_runtime.errors import DataError
 from orilla_runtime.labelled import read_labelled
-from tests.sdk.data.published_files import write_tar, write_zip
+from tests.sdk.data.sets.published_files import write_tar, write_zip
 
 PHOTO = cv2.imencode(".jpg", np.full((8, 8, 3), 99, np.uint8))[1].tobytes()
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla.data.findings import Finding, Severity, count, each, pictures
-from orilla.data.survey import Survey
-from orilla.data.traits import Trait
+from orilla.data.checking.findings import Finding, Severity, count, each, pictures
+from orilla.data.checking.survey import Survey
+from orilla.data.checking.traits import Trait
 from orilla_runtime.labelled import LabelledImages
 
 _Named = Callable[[NDArray[np.int64]], tuple[tuple[str, ...], ...]]

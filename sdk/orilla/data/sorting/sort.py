@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orilla.data.filing import Filing, How
-from orilla.data.label_table import read_label_table
+from orilla.data.sorting.filing import Filing, How
+from orilla.data.sorting.label_table import read_label_table
 from orilla_runtime.errors import DataError
 from orilla_runtime.sources.listing import list_pictures
 

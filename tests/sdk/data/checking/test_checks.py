@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from orilla.data.checks import DataCheck, check_data
+from orilla.data.checking.checks import DataCheck, check_data
 from orilla.data.split import Split, split_images
 from orilla_runtime.errors import UsageError
 from orilla_runtime.labelled import read_labelled

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orilla.data.filing import Filing, How
-from orilla.data.model_sort import sort_by_model
-from orilla.data.sort import sort_by_labels
+from orilla.data.sorting.filing import Filing, How
+from orilla.data.sorting.model_sort import sort_by_model
+from orilla.data.sorting.sort import sort_by_labels
 from orilla_runtime.errors import DataError, UsageError
 from orilla_runtime.labelled import read_labelled
 
@@ -173,7 +173,7 @@ def test_a_copy_that_fails_leaves_nothing(photos: Path, tmp_path: Path, monkeypa
 def test_what_a_killed_copy_left_is_gone_after_the_next(photos: Path, tmp_path: Path) -> None:
     killed = (
         "import os, pathlib, shutil, sys\n"
-        "from orilla.data.filing import Filing\n"
+        "from orilla.data.sorting.filing import Filing\n"
         "def half(source, target):\n"
         "    pathlib.Path(target).write_bytes(b'the pix')\n"
         "    os.kill(os.getpid(), 9)\n"

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from orilla.data.arrays import array_pictures
-from orilla.data.unpacking import Picture, Told, Unpacked, folder_name, unpack
+from orilla.data.sets.arrays import array_pictures
+from orilla.data.sets.unpacking import Picture, Told, Unpacked, folder_name, unpack
 from orilla_runtime.errors import ConversionError, DataError
 
 CONNECT_SECONDS = 15.0

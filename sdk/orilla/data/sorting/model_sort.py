@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orilla.data.filing import Filing, How
-from orilla.data.grouped_table import path_in_table
-from orilla.data.sort import Progress, make_folder, pictures_of
+from orilla.data.checking.grouped_table import path_in_table
+from orilla.data.sorting.filing import Filing, How
+from orilla.data.sorting.sort import Progress, make_folder, pictures_of
 from orilla_runtime.errors import UsageError
 from orilla_runtime.files import replaced
 from orilla_runtime.model import Model, load

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orilla.data.archives import members
-from orilla.data.unpacking import Picture
+from orilla.data.sets.archives import members
+from orilla.data.sets.unpacking import Picture
 from orilla_runtime.errors import DataError
 
 _FLOWERS = re.compile(r"(?:^|/)(daisy|dandelion|roses|sunflowers|tulips)/([\w.-]+\.jpe?g)$", re.ASCII | re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""Pictures into class folders, by a table or by a model."""
