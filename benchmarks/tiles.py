@@ -15,8 +15,8 @@ from typing import Any
 
 import orilla
 from benchmarks.results import test_data, write
-from orilla.data.checks import check_data
-from orilla.data.grouped_table import write_groups
+from orilla.data.checking.checks import check_data
+from orilla.data.checking.grouped_table import write_groups
 from orilla.data.opening import open_data
 from orilla.evaluation.evaluate import evaluate
 from orilla.evaluation.judgement import Judgement
