@@ -1,6 +1,6 @@
 """5,000 digits of MNIST in five folds: each net is trained on four and judged on the fifth, and the five are pooled.
 
-Of the four folds a twentieth chooses the best epoch. int8 is calibrated on pictures of training, and judged on the same
+Of the four folds a tenth chooses the best epoch. int8 is calibrated on pictures of training, and judged on the same
 held-out pictures as the Keras model.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.int8_top1 import int8_of
 from benchmarks.results import test_data, write
 from orilla.data.opening import open_data
 
-FOLDS, SEED, VALIDATION = 5, 0, 0.05
+FOLDS, SEED = 5, 0
 NETS: dict[str, dict[str, Any]] = {
     "mnist_cnn": {
         "epochs": 24,
@@ -29,7 +29,7 @@ NETS: dict[str, dict[str, Any]] = {
         "learning_rate": 2e-3,
         "augmentation": "shift=0.1,rotation=10,zoom=0.1",
     },
-    "small": {"epochs": 40, "patience": 40, "batch_size": 64, "learning_rate": 5e-3},
+    "small": {"epochs": 40, "patience": 40, "augmentation": "shift=0.1,rotation=15,zoom=0.15"},
 }
 """What differs from each net's own recipe. A tutorial's recipe changes no picture, and has 96 % on 3,600 digits."""
 
@@ -58,9 +58,7 @@ def main() -> None:
             for net in NETS:
                 model = data.with_name(f"{data.stem}-{net}.keras")
                 start = time.process_time()
-                trained = orilla.train(
-                    data, output=model, model=net, seed=SEED, validation=VALIDATION, record=False, **NETS[net]
-                )
+                trained = orilla.train(data, output=model, model=net, seed=SEED, record=False, **NETS[net])
                 seconds[net] += time.process_time() - start
                 int8 = int8_of(model, data)
                 judged = {"Keras": trained.test} | {f"int8.{key}": value for key, value in int8.accuracy.items()}
