@@ -62,3 +62,12 @@ def test_the_small_net_learns_more_than_the_tutorials_in_the_same_time() -> None
     for row in (equal, longer):
         assert row["parameters"] <= tutorial["parameters"]
         assert max(row["int8.tflite_lost"], row["int8.onnx_lost"]) <= 1
+
+
+@pytest.mark.parametrize(("net", "least"), [("mnist_cnn", 0.97), ("small", 0.985)])
+def test_mnist_in_five_folds(net: str, least: float) -> None:
+    document = json.loads((REPOSITORY / "benchmarks" / "results" / "mnist.json").read_text())
+    rows = [row for row in document["artifacts"] if row["net"] == net]
+    assert [row["artifact"] for row in rows] == ["Keras", "int8.onnx", "int8.tflite"]
+    assert {row["n"] for row in rows} == {5000}
+    assert min(row["pooled_top1"] for row in rows) >= least
