@@ -144,7 +144,7 @@ def _write(new: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     where = f"{described['processor']}, {described['usable_cpus']} CPUs, {described['system']}, {described['date']}"
-    lines += ["", f"{where}; the machine was shared with other work."]
+    lines += ["", f"{where}."]
     (FOLDER / "auto_choice.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -1,7 +1,8 @@
 """`python -m benchmarks.speed [--peers PYTHON]`: the speed goals of the runtime, all in one report.
 
 Runs the benchmarks that measure them, one after another, and gathers their results in `results/speed.*` with a plot.
-`--collect` only gathers what earlier runs left. Give it a machine that does nothing else: a quarter of an hour on two cores.
+`--collect` only gathers what earlier runs left. Give it a machine that does nothing else: a quarter of an hour on two
+cores.
 """
 
 from __future__ import annotations
