@@ -79,7 +79,7 @@ class LabelledImages:
         )
         total = hashlib.sha256()
         for path, label, index in lines:
-            total.update(json.dumps([path, label, _file_digest(self.full_path(index))]).encode() + b"\n")
+            total.update(json.dumps([path, label, file_digest(self.full_path(index))]).encode() + b"\n")
         return total.hexdigest()
 
     def aligned(self, labels: Sequence[str]) -> LabelledImages:
@@ -153,7 +153,12 @@ def _place(name: str, labels: Sequence[str], root: Path) -> int:
     )
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in lower-case hexadecimal digits; it is read in pieces.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orilla.cli.bars import watched
 from orilla.cli.console import escaped, percent, say
 
 if TYPE_CHECKING:
@@ -18,25 +19,8 @@ if TYPE_CHECKING:
 @contextmanager
 def training_display(quiet: bool) -> Iterator[Callable[[Event], None]]:
     """Yields the `progress` of `orilla.train`; everything goes to standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet:
-        yield _nothing
-    elif not console.is_terminal:
-        yield _plain_line
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-        )
-        with Progress(*columns, console=console, transient=True) as bars:
-            yield _Live(bars)
+    with watched(quiet, _plain_line, _Live) as progress:
+        yield progress
 
 
 class _Live:
@@ -107,7 +91,3 @@ def _left(end: EpochEnd) -> str:
     if not seconds:
         return ""
     return f", {seconds / 60:.0f} min left" if seconds > 100 else f", {seconds:.0f} s left"
-
-
-def _nothing(_event: Event) -> None:
-    """Shows nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orilla.cli.bars import watched
 from orilla.cli.console import escaped, percent, say
 
 if TYPE_CHECKING:
@@ -18,25 +19,8 @@ if TYPE_CHECKING:
 @contextmanager
 def tuning_display(quiet: bool) -> Iterator[Callable[[Event], None]]:
     """Yields the `progress` of `orilla.tune`; everything goes to standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet:
-        yield _nothing
-    elif not console.is_terminal:
-        yield _plain_line
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-        )
-        with Progress(*columns, console=console, transient=True, speed_estimate_period=3600) as bars:
-            yield _Live(bars)
+    with watched(quiet, _plain_line, _Live, width=20, speed_seconds=3600) as progress:
+        yield progress
 
 
 class _Live:
@@ -102,7 +86,3 @@ def _trial(trial: Trial, best: Trial | None) -> str:
 
 def _best(trial: Trial) -> str:
     return f"{percent(trial.accuracy or 0)} (trial {trial.number})"
-
-
-def _nothing(_event: Event) -> None:
-    """Shows nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from orilla.data.split import PARTS, TEST, VALIDATION, split_paths
 from orilla_runtime.errors import DataError, ModelError
 from orilla_runtime.files import replaced
 from orilla_runtime.labelled import LabelledImages
+from orilla_runtime.labelled.images import file_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,11 @@ def _places(base: LabelledImages, part_of: Mapping[str, str]) -> list[int]:
 
 def _unseen(old: Sequence[Row], new: LabelledImages) -> tuple[list[int], list[str]]:
     """The places of new pictures that are no copies, and what to say of the others."""
-    seen = {_digest(row.file): (row.file, row.label) for row in old}
+    seen = {file_digest(row.file): (row.file, row.label) for row in old}
     fresh, copies = [], 0
     for place in range(len(new)):
         file, label = _file(new, place), str(new.label(place))
-        digest = _digest(file)
+        digest = file_digest(file)
         if digest not in seen:
             seen[digest] = (file, label)
             fresh.append(place)
@@ -181,11 +181,3 @@ def _relative(file: Path, home: Path) -> str:
         return Path(os.path.relpath(file.resolve(), home)).as_posix()
     except ValueError:  # another drive
         return file.as_posix()
-
-
-def _digest(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error

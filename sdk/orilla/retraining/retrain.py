@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orilla.converting import convert
 from orilla.data.opening import open_data
 from orilla.models.entry import IMAGENET, RANDOM
-from orilla.models.recipe import Augmentation, TrainingRecipe
+from orilla.models.recipe import FIELDS, Augmentation
 from orilla.retraining.joining import Joined, join
 from orilla.retraining.verdict import Compared, Judge, RetrainResult
 from orilla.training import TrainResult, train
@@ -161,8 +161,7 @@ def _trained(
 
 def _recorded_recipe(recorded: Any) -> dict[str, Any]:
     """The fields of a recorded recipe that this Orilla knows."""
-    known = {field.name for field in fields(TrainingRecipe)}
-    recipe = {name: value for name, value in (recorded or {}).items() if name in known}
+    recipe = {name: value for name, value in (recorded or {}).items() if name in FIELDS}
     augmentation = recipe.get("augmentation")
     if isinstance(augmentation, dict):
         names = {field.name for field in fields(Augmentation)}

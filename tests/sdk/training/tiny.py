@@ -57,11 +57,11 @@ ENTRIES = {
 }
 
 
-def draw_stripes(folder: Path, count: int = 40) -> Path:
+def draw_stripes(folder: Path, count: int = 40, side: int = 16) -> Path:
     """Noisy pictures of two classes, in turn: stripes that lie, and stripes that stand."""
     drawn = np.random.default_rng(0)
     for index in range(count):
-        picture = drawn.integers(0, 120, (16, 16, 3), np.uint8)
+        picture = drawn.integers(0, 120, (side, side, 3), np.uint8)
         name = ("lying", "standing")[index % 2]
         picture[::4] += 120 if name == "lying" else 0
         picture[:, ::4] += 120 if name == "standing" else 0

@@ -25,25 +25,12 @@ from orilla.tuning.records import Trial, counted
 from orilla.tuning.study import JOURNAL
 from orilla_converters.keras_card import read_card
 from orilla_runtime.errors import DataError, OrillaError, UsageError
+from tests.sdk.training.tiny import draw_stripes
 
 FIXED: dict[str, Any] = {"epochs": 2, "image_size": 8, "seed": 3}
 OPTIONS = ("--image-size", "8", "--seed", "3")
 TRIALS = 3
 FILES = ("best.json", "best.keras", "search.png", "settings.json", "study.log", "trials.csv")
-
-
-def draw_stripes(folder: Path) -> Path:
-    """40 noisy pictures of two classes: stripes that lie, and stripes that stand."""
-    drawn = np.random.default_rng(0)
-    for index in range(40):
-        picture = drawn.integers(0, 120, (8, 8, 3), np.uint8)
-        name = ("lying", "standing")[index % 2]
-        picture[::4] += 120 if name == "lying" else 0
-        picture[:, ::4] += 120 if name == "standing" else 0
-        path = folder / name / f"{index:02}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(path), picture)
-    return folder
 
 
 def command(data: Path, study: Path, trials: int, *more: str, epochs: int = 2) -> subprocess.Popen[str]:
@@ -81,7 +68,7 @@ class Searched:
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     folder = tmp_path_factory.mktemp("tuning")
-    data, study = draw_stripes(folder / "data"), folder / "study"
+    data, study = draw_stripes(folder / "data", side=8), folder / "study"
     killed, other = command(data, study, TRIALS), command(data, study, TRIALS, "--json")
     try:
         wait_for_epoch(study, killed.pid)
@@ -191,7 +178,7 @@ def test_another_search_in_the_same_folder_is_refused(searched: Searched) -> Non
 
 
 def test_failures_are_noted_and_the_search_goes_on(tmp_path: Path) -> None:
-    data = draw_stripes(tmp_path / "data")
+    data = draw_stripes(tmp_path / "data", side=8)
     search = ["weight_decay=0.1|0.2", "optimizer=adam"]  # The default has no weight decay.
     result = tune(data, output=tmp_path / "study", trials=5, search=search, **FIXED)
     assert [trial.state for trial in result.trials] == ["done", *["failed"] * 4]
@@ -203,13 +190,13 @@ def test_failures_are_noted_and_the_search_goes_on(tmp_path: Path) -> None:
 
 
 def test_when_every_trial_fails_the_first_reason_is_told(tmp_path: Path) -> None:
-    data = draw_stripes(tmp_path / "data")
+    data = draw_stripes(tmp_path / "data", side=8)
     with pytest.raises(OrillaError, match="weight_decay does nothing"):
         tune(data, output=tmp_path / "study", trials=9, search=["weight_decay=0.1", "optimizer=adam"], **FIXED)
 
 
 def test_a_fault_of_the_pictures_ends_the_search(tmp_path: Path) -> None:
-    data = draw_stripes(tmp_path / "data")
+    data = draw_stripes(tmp_path / "data", side=8)
     for path in (data / "lying").iterdir():
         path.write_bytes(b"no picture")
     with pytest.raises(DataError):
@@ -218,7 +205,7 @@ def test_a_fault_of_the_pictures_ends_the_search(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process")
 def test_ctrl_c_gives_the_trial_back_and_says_how_to_go_on(tmp_path: Path) -> None:
-    data, study = draw_stripes(tmp_path / "data"), tmp_path / "study"
+    data, study = draw_stripes(tmp_path / "data", side=8), tmp_path / "study"
     with command(data, study, 1, epochs=500) as process:
         wait_for_epoch(study, process.pid)
         os.kill(process.pid, signal.SIGINT)
