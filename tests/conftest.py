@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cache
@@ -131,6 +132,18 @@ def _scope(path: str) -> str:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFixture:
     """How pytest-xdist hands out the tests."""
     return ByFixture(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What each room's tests took, setting up included: the seconds of all processes, added up."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.nodeid.partition("::")[0].rpartition("/")[0]] += report.duration
+    terminalreporter.section("seconds by folder")
+    for folder, total in seconds.most_common():
+        terminalreporter.write_line(f"{total:7.1f} s  {folder}")
 
 
 @pytest.hookimpl(wrapper=True)
