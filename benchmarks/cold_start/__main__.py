@@ -65,7 +65,9 @@ def main() -> None:
             if turn:  # the first reads everything from the disk
                 starts[name].append(start)
     sizes = {extra: _sizes(python) for extra, python in pythons.items()}
-    _write(starts, sizes, arguments.rounds)
+    slim = _device(folder, "litert", "--no-compile")
+    _start(slim, programs.COMMAND, bundle, picture)
+    _write(starts, sizes, _mib(slim), arguments.rounds)
 
 
 def _start(python: Path, program: str, model: Path, picture: Path) -> Start:
@@ -82,12 +84,22 @@ def _start(python: Path, program: str, model: Path, picture: Path) -> Start:
     return Start(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def _device(folder: Path, extra: str) -> Path:
+def _device(folder: Path, extra: str, *options: str) -> Path:
     """The Python of an environment with one extra of Orilla from its lock, and Orilla as it is now."""
-    python = _environment(folder / extra, "--require-hashes", "-r", REPOSITORY / "locks" / f"{extra}.txt")
-    install = ("install", "--quiet", "--no-deps", "--force-reinstall", REPOSITORY)
+    place = folder / "".join((extra, *options))
+    python = _environment(place, *options, "--require-hashes", "-r", REPOSITORY / "locks" / f"{extra}.txt")
+    install = ("install", "--quiet", "--no-deps", "--force-reinstall", *options, REPOSITORY)
     subprocess.run([python, "-m", "pip", "--disable-pip-version-check", *install], check=True)
     return python
+
+
+def _mib(python: Path) -> float:
+    """MiB of all packages but pip's and its helper's, with the bytecode that running left."""
+    program = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip())
+    mine = [one for one in packages.iterdir() if one.name.partition("-")[0] not in {"pip", "setuptools", "wheel"}]
+    files = [file for one in mine for file in ([one] if one.is_file() else one.rglob("*")) if file.is_file()]
+    return round(sum(file.stat().st_size for file in files) / 2**20, 1)
 
 
 def _environment(place: Path, *wanted: str | Path) -> Path:
@@ -145,7 +157,7 @@ def _ratio(values: list[float], others: list[float]) -> dict[str, float]:
     return {"median": round(middle, 3), "quartile_1": round(low, 3), "quartile_3": round(high, 3)}
 
 
-def _write(starts: dict[str, list[Start]], sizes: dict[str, dict[str, float]], rounds: int) -> None:
+def _write(starts: dict[str, list[Start]], sizes: dict[str, dict[str, float]], slim: float, rounds: int) -> None:
     bare = starts["bare script"]
     rows: list[dict[str, Any]] = []
     for name, own in starts.items():
@@ -159,6 +171,7 @@ def _write(starts: dict[str, list[Start]], sizes: dict[str, dict[str, float]], r
             }
         )
     document = {"benchmark": "cold_start", "machine": machine(), "rounds": rounds, "starts": rows, "mib": sizes}
+    document["mib_without_bytecode"] = slim
     (FOLDER / "cold_start.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     lines = [
         "# Cold start, memory and installed size",
@@ -180,6 +193,8 @@ def _write(starts: dict[str, list[Start]], sizes: dict[str, dict[str, float]], r
         lines.append(f"| `{extra}` | {sum(found.values()):.0f} | {parts} |")
     described = machine()
     lines += [
+        "",
+        f"`litert`, installed with `pip install --no-compile`, after a first `orilla run`: {slim:.0f} MiB.",
         "",
         f"{described['processor']}, {described['usable_cpus']} CPUs, {described['system']}, {described['date']}.",
     ]
