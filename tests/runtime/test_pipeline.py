@@ -142,7 +142,7 @@ def test_a_source_that_breaks_is_a_failure_and_the_next_is_read(model: Model) ->
     broken = Listed([*frames(2), SourceError("The lens fell off.")], name="broken")
     pipeline = Pipeline(model, [broken, Listed(frames(3))])
     assert pipeline.run() == Counts(5, 1, 6)
-    assert pipeline.failures == (Failure("broken", 2, "The lens fell off."),)
+    assert [(one.source, one.index, one.error) for one in pipeline.failures] == [("broken", 2, "The lens fell off.")]
 
 
 def test_failures_are_counted_beyond_those_that_are_kept(model: Model) -> None:

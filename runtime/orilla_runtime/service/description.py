@@ -82,7 +82,14 @@ def _result() -> dict[str, Any]:
 
 
 def _failure() -> dict[str, Any]:
-    values = {"source": _TEXT, "index": {"type": "integer"}, "error": _TEXT, **_MODEL}
+    values = {
+        "source": _TEXT,
+        "index": {"type": "integer"},
+        "captured_at": {"type": "string", "format": "date-time"},
+        "kind": _TEXT,
+        "error": _TEXT,
+        **_MODEL,
+    }
     return _object(values, list(values))
 
 

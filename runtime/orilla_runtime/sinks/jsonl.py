@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from orilla_runtime.errors import SinkError
 from orilla_runtime.sinks.base import Counts, Record
 from orilla_runtime.sinks.lines import open_lines
+from orilla_runtime.sources.base import Failure
 from orilla_runtime.tasks.classification import Classification
 from orilla_runtime.tasks.raw import RawOutputs
 
@@ -21,7 +22,10 @@ class JsonlSink:
     A frame has `source`, `index`, `pts_seconds`, `captured_at` (ISO 8601, UTC), `predictions` (best first: `label`,
     `class_id`, `score`), `decision` where the run has rules (`label`, `class_id`, `score`, `reason`), `timing_ms`
     (`decode`, `preprocess`, `infer`, `postprocess`; `age` for live sources), `bundle` (its id; null for a bare model),
-    `artifact` and `engine`. A failure has `source`, `index`, `error`, `bundle`, `artifact` and `engine`.
+    `artifact` and `engine`. A failure has `source`, `index`, `captured_at` (when it was noticed), `kind`,
+    `error`, `bundle`, `artifact` and `engine`.
+
+    `append`: lines are added to a file that is there; else it is replaced when the first one is written.
 
     Raises:
         SinkError: the file cannot be opened or, in `write`, cannot be written; it then ends with a whole line.
@@ -29,8 +33,8 @@ class JsonlSink:
 
     durable = True
 
-    def __init__(self, target: Path | TextIO) -> None:
-        self._lines = open_lines(target)
+    def __init__(self, target: Path | TextIO, *, append: bool = False) -> None:
+        self._lines = open_lines(target, append=append)
 
     def write(self, record: Record) -> None:
         """Write one line."""
@@ -53,8 +57,7 @@ def as_object(record: Record) -> dict[str, Any]:
     """A record as what `json` takes."""
     model = {"bundle": record.bundle, "artifact": record.artifact, "engine": record.engine}
     if record.failure is not None:
-        failure = record.failure
-        return {"source": failure.source, "index": failure.index, "error": failure.error, **model}
+        return {**_failure(record.failure), **model}
     frame, timing = record.frame, record.timing
     if frame is None or timing is None:
         raise SinkError("A record holds neither a frame nor a failure.")
@@ -72,6 +75,16 @@ def as_object(record: Record) -> dict[str, Any]:
             **({} if timing.age is None else {"age": round(timing.age, 3)}),
         },
         **model,
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "source": failure.source,
+        "index": failure.index,
+        "captured_at": failure.captured_at.isoformat(timespec="milliseconds"),
+        "kind": failure.kind,
+        "error": failure.error,
     }
 
 

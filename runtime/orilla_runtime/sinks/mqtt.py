@@ -78,9 +78,11 @@ class MqttSink:
     def write(self, record: Record) -> None:
         """Publish one record; returns once it is on its way."""
         try:
-            payload = json.dumps(as_object(record), ensure_ascii=False, allow_nan=False).encode(errors="replace")
+            text = json.dumps(as_object(record), ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise SinkError(f"A result of {record.artifact} is not JSON: {error}.") from error
+        # What is no UTF-8 in a name is written as JSON's escape, as in a file.
+        payload = text.encode("utf-8", "backslashreplace")
         # Behind a run of files nobody tries again. Failures do not say which kind of run they are of.
         self._is_live = self._is_live or (record.timing is not None and record.timing.age is not None)
         self._await_room(_LIVE_PATIENCE if self._is_live else _FILE_PATIENCE, at_once=self._is_live)

@@ -15,16 +15,18 @@ SinkFactory = Callable[[str], Sink]
 """Makes a sink from what stands behind its name: a path, `-`, an address; empty where nothing does."""
 
 
-def open_sink(name: str, target: str | Path = "") -> Sink:
+def open_sink(name: str, target: str | Path = "", *, append: bool = False) -> Sink:
     """A sink by its name: `jsonl`, `csv` (target: a path, or `-` for standard output), `annotated` (a folder or a
     video), `sqlite` (a database), `mqtt` (an address), `page` ([HOST:]PORT), `window` (no target), or one that another
-    package brings.
+    package brings. `append`: `jsonl` and `csv` add to a file that is there, as `sqlite` always does.
 
     Raises:
         UsageError: there is no sink of this name, or it needs a target.
         SinkError: the target cannot be written to.
     """
     # Other packages are searched when none of ours is meant: that takes longer than all of ours to import.
+    if append and name in {"jsonl", "csv"}:
+        return (_jsonl if name == "jsonl" else _csv)(str(target), append=True)
     factory = _OURS.get(name) or sinks().get(name)
     if factory is None:
         raise UsageError(f"There is no sink {name!r}.", f"Choose one of: {', '.join(sorted(sinks()))}.")
@@ -54,16 +56,16 @@ def _outside(name: str) -> SinkFactory:
     return make
 
 
-def _jsonl(target: str) -> Sink:
+def _jsonl(target: str, *, append: bool = False) -> Sink:
     from orilla_runtime.sinks.jsonl import JsonlSink
 
-    return JsonlSink(_path_or_stdout("jsonl", target))
+    return JsonlSink(_path_or_stdout("jsonl", target), append=append)
 
 
-def _csv(target: str) -> Sink:
+def _csv(target: str, *, append: bool = False) -> Sink:
     from orilla_runtime.sinks.csv import CsvSink
 
-    return CsvSink(_path_or_stdout("csv", target))
+    return CsvSink(_path_or_stdout("csv", target), append=append)
 
 
 def _annotated(target: str) -> Sink:

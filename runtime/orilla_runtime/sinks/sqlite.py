@@ -17,6 +17,15 @@ APPLICATION = 0x4F52494C
 """`ORIL`, as the file's application id."""
 VERSION = 1
 _PATIENCE_SECONDS = 5.0
+_FREE = "Free space, or write to another place."
+_ADVICE = (
+    # SQLite's names of results (https://www.sqlite.org/rescode.html).
+    ("SQLITE_BUSY", "Another program writes to it for longer than 5 seconds."),
+    ("SQLITE_CORRUPT", "Move it away, and a new one is made; `sqlite3 FILE .recover` saves what is left of it."),
+    ("SQLITE_NOTADB", "Give the name of a new file."),
+    ("SQLITE_READONLY", "See that this user may write the file and its folder."),
+    ("SQLITE_CANTOPEN", "See that this user may write the file and its folder."),
+)
 
 _TABLES = """
 CREATE TABLE runs (
@@ -61,7 +70,7 @@ class SqliteSink:
     `label`, `class_id` and `score` are the best class; `decision` and `reason` are there where the run has rules;
     `predictions` (or the raw outputs) is the JSON of `run --jsonl`; of a failure there is `error`. Each row is its own
     transaction in write-ahead mode: a killed process loses none that was written, a power cut at most the last ones,
-    and the file stays whole.
+    and the file stays whole. When the file is taken away during a run, the next row begins a new one.
 
     Raises:
         SinkError: the file is no database of Orilla's, is of a newer version, or cannot be written.
@@ -82,8 +91,10 @@ class SqliteSink:
 
     def write(self, record: Record) -> None:
         """Write one row."""
+        row = _row(record)
+        if self._file != _file_at(self.path):
+            self._begin_anew()
         try:
-            row = _row(record)
             with self._database:
                 if self._run is None:
                     self._run = self._begin(record)
@@ -111,6 +122,17 @@ class SqliteSink:
         with suppress(sqlite3.Error):
             self._database.close()
 
+    def _begin_anew(self) -> None:
+        """The file was taken away: further rows go to a new one, and none to a file that nobody finds."""
+        with suppress(sqlite3.Error):  # Rows that are still in its log belong to it.
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
+        self._run = None
+        try:
+            self._database = self._open()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
     def _open(self) -> sqlite3.Connection:
         # The sink is opened in one thread and written to in another, never in two at once.
         database = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, check_same_thread=False)
@@ -119,6 +141,7 @@ class SqliteSink:
         except BaseException:
             database.close()
             raise
+        self._file = _file_at(self.path)
         return database
 
     def _prepare(self, database: sqlite3.Connection) -> None:
@@ -139,7 +162,7 @@ class SqliteSink:
     def _begin(self, record: Record) -> int:
         made = self._database.execute(
             "INSERT INTO runs (started_at, bundle, artifact, engine) VALUES (?, ?, ?, ?)",
-            (_now(), record.bundle, record.artifact, record.engine),
+            (_now(), record.bundle, _storable(record.artifact), record.engine),
         )
         assert made.lastrowid is not None
         return made.lastrowid
@@ -150,18 +173,29 @@ class SqliteSink:
         return False
 
     def _error(self, error: sqlite3.Error) -> SinkError:
-        return SinkError(f"{self.path} cannot be written: {error}.", "Free space, or write to another place.")
+        name = getattr(error, "sqlite_errorname", None) or ""
+        remedy = next((advice for kind, advice in _ADVICE if name.startswith(kind)), _FREE)
+        return SinkError(f"{self.path} cannot be written: {error}.", remedy)
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None where there is none."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
 
 
 def _row(record: Record) -> tuple[Any, ...]:
     values = as_object(record)
     if record.failure is not None:
-        return (values["source"], values["index"], *[None] * 7, values["error"], None, None, None)
+        head = (values["source"], values["index"], None, values["captured_at"])
+        return tuple(map(_storable, (*head, *[None] * 5, values["error"], None, None, None)))
     best = values.get("predictions", [{}])[0]
     decision = values.get("decision", {})
     times = values["timing_ms"]
     held = next(values[key] for key in ("predictions", "outputs", "result") if key in values)
-    return (
+    cells = (
         values["source"],
         values["index"],
         values["pts_seconds"],
@@ -176,6 +210,12 @@ def _row(record: Record) -> tuple[Any, ...]:
         times.get("age"),
         json.dumps(held, ensure_ascii=False),
     )
+    return tuple(map(_storable, cells))
+
+
+def _storable(cell: Any) -> Any:
+    """SQLite takes no lone surrogates, which file names that are no UTF-8 hold: they are escaped as in JSON."""
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 def _now() -> str:

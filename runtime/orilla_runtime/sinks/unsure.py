@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import time
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Literal, get_args
@@ -32,9 +34,9 @@ class UnsureSink:
     """Saves the whole picture of each frame whose decision is `unknown`; of a run without rules, none.
 
     A file is named by time (UTC), source, index and best class: `20300517T083000.250Z_line-3_000042_scratch.jpg`.
-    The files of the folder never hold more than `limit_mb` together; those that are there already are counted. When
-    the next picture would be too much, this is logged, once, and none is saved until files were taken away (looked
-    for once a minute). Of each live source at most one picture in `seconds` is saved.
+    The files of the folder never hold more than `limit_mb` together; those that are there already are counted, and
+    once a minute all of them anew. When the next picture would be too much, this is logged, once, and none is saved
+    until files were taken away. Of each live source at most one picture in `seconds` is saved.
 
     Args:
         folder: made where there is none.
@@ -59,11 +61,10 @@ class UnsureSink:
         self._kind = kind
         self._seconds = seconds
         self._last: dict[str, float] = {}
-        self._full_since: float | None = None
-        self._was_told = False
+        self._is_full = self._was_told = False
         try:
             folder.mkdir(exist_ok=True)
-            self._used = self._size()
+            self._count()
         except FileNotFoundError as error:
             raise SinkError(f"{folder}: there is no folder {folder.parent}.", "Make the folder first.") from error
         except (OSError, ValueError) as error:
@@ -96,16 +97,15 @@ class UnsureSink:
         """Nothing is held open."""
 
     def _is_closed_for_now(self) -> bool:
-        if self._full_since is None:
-            return False
-        if time.monotonic() - self._full_since < _COUNT_AGAIN:
-            return True
-        self._full_since = None
-        self._used = self._size()
-        return False
+        if time.monotonic() - self._counted_at >= _COUNT_AGAIN:
+            try:
+                self._count()
+            except OSError as error:
+                raise SinkError(f"{self._folder} cannot be used: {error.strerror}.", "Give another folder.") from error
+        return self._is_full
 
     def _fill_up(self) -> None:
-        self._full_since = time.monotonic()
+        self._is_full = True
         if not self._was_told:
             self._was_told = True
             _log.warning(
@@ -143,8 +143,14 @@ class UnsureSink:
             path = self._folder / f"{name}-{again}.{self._kind}"
         return path
 
-    def _size(self) -> int:
-        return sum(path.stat().st_size for path in self._folder.iterdir() if path.is_file())
+    def _count(self) -> None:
+        """What is in the folder by now: files are taken away, and another run may save there too."""
+        used = 0
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with suppress(OSError):  # Taken away meanwhile
+                    used += entry.stat().st_size if entry.is_file() else 0
+        self._used, self._is_full, self._counted_at = used, False, time.monotonic()
 
 
 def _is_unsure(result: Classification) -> bool:

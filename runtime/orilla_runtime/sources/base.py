@@ -6,13 +6,14 @@ A source yields frames and failures, and always ends or says why not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_runtime.records import dataclass
+from orilla_runtime.records import dataclass, field
 
 Image = NDArray[np.uint8]
 """A picture: uint8, BGR, height x width x 3, contiguous."""
@@ -44,13 +45,14 @@ class Failure:
     """A picture that could not be read, or a lost connection; `source` and `error` hold no credentials.
 
     `kind`: `unreadable` (a file), `damaged` (a picture of a stream), `lost` (a connection), `frozen` or `covered` (a
-    camera that sends pictures and shows nothing).
+    camera that sends pictures and shows nothing). `captured_at`: the wall clock when it was noticed, in UTC.
     """
 
     source: str
     index: int
     error: str
     kind: str = "unreadable"
+    captured_at: datetime = field(default_factory=partial(datetime.now, UTC))
 
     def __post_init__(self) -> None:
         # Here, so that no source can forget it; imported here, since a program that meets no failure starts sooner.

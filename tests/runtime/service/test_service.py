@@ -122,7 +122,7 @@ def test_decisions_are_those_of_a_run(model_file: Path) -> None:
 def test_what_is_no_picture_is_a_failure_in_one_line(service: Service, body: bytes, reason: str) -> None:
     answer = ask(service.url, "/classify", body)
     assert answer.status == 422
-    assert set(answer.json) == {"source", "index", "error", "bundle", "artifact", "engine"}
+    assert set(answer.json) == {"source", "index", "captured_at", "kind", "error", "bundle", "artifact", "engine"}
     assert reason in answer.json["error"]
     assert "\n" not in answer.json["error"]
 

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,8 @@ def test_a_failure_is_a_json_line_with_its_error() -> None:
     JsonlSink(text).write(failure_record())
     found = json.loads(text.getvalue())
     assert (found["source"], found["index"]) == ("photos/cut.jpg", 1)
-    assert found["error"] == "photos/cut.jpg is a JPEG that is cut off."
+    assert (found["error"], found["kind"]) == ("photos/cut.jpg is a JPEG that is cut off.", "unreadable")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(found["captured_at"])).total_seconds() < 60
     assert "predictions" not in found
 
 
@@ -78,6 +80,8 @@ def test_csv_has_a_header_a_row_a_frame_and_a_row_a_failure(tmp_path: Path) -> N
     assert (good["source"], good["label"], good["class_id"], good["score"]) == ('a,b\n"c".jpg', "tabby", "281", "0.75")
     assert (good["pts_seconds"], good["error"], good["infer_ms"]) == ("", "", "4.0")
     assert (bad["label"], bad["error"]) == ("", "photos/cut.jpg is a JPEG that is cut off.")
+    assert good["captured_at"] == "2030-05-17T08:30:00.250+00:00"
+    assert datetime.fromisoformat(bad["captured_at"]).tzinfo is not None
     assert good["bundle"] == bad["bundle"] == "ab" * 32
 
 
@@ -174,3 +178,64 @@ def test_standard_output_keeps_its_order() -> None:
     before, line, after = done.stdout.splitlines()
     assert (before, after) == ("before", "after")
     assert json.loads(line)["index"] == 0
+
+
+@BOTH
+def test_lines_are_added_behind_the_last_whole_one(make: Callable[..., Sink], tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    for index in range(2):
+        sink = make(target, append=True)
+        sink.write(frame_record(index=index))
+        sink.finish(Counts(1))
+        sink.close()
+        with target.open("ab") as file:
+            file.write(b'{"source": "a power c\0\0\0')
+    sink = make(target, append=True)
+    sink.write(frame_record(index=2))
+    sink.close()
+    assert indices(make, target) == [0, 1, 2]
+
+
+@BOTH
+def test_a_file_that_is_taken_away_or_emptied_is_begun_anew(make: Callable[..., Sink], tmp_path: Path) -> None:
+    target, archived = tmp_path / "out", tmp_path / "out.1"
+    sink = make(target, append=True)
+    sink.write(frame_record(index=0))
+    target.rename(archived)
+    sink.write(frame_record(index=1))
+    sink.write(frame_record(index=2))
+    assert indices(make, archived) == [0]
+    assert indices(make, target) == [1, 2]
+    os.truncate(target, 0)
+    sink.write(frame_record(index=3))
+    target.unlink()
+    sink.write(frame_record(index=4))
+    sink.close()
+    assert indices(make, target) == [4]
+
+
+@BOTH
+def test_two_runs_into_one_file_tear_no_line(make: Callable[..., Sink], tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    one, other = make(target, append=True), make(target, append=True)
+    for index in range(0, 20, 2):
+        one.write(frame_record(index=index))
+        other.write(frame_record("other", index + 1))
+    one.close()
+    other.close()
+    assert indices(make, target) == list(range(20))
+
+
+def test_rows_are_not_added_below_other_columns(tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("part,verdict\n1,ok\n")
+    with pytest.raises(SinkError, match="other columns"):
+        CsvSink(target, append=True)
+    assert target.read_text() == "part,verdict\n1,ok\n"
+
+
+def indices(make: Callable[..., Sink], path: Path) -> list[int]:
+    if make is JsonlSink:
+        return [json.loads(line)["index"] for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(newline="", encoding="utf-8") as file:
+        return [int(row["index"]) for row in csv.DictReader(file)]

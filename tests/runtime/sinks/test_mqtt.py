@@ -53,10 +53,12 @@ def test_records_arrive_as_the_objects_of_jsonl_and_the_status_follows_the_run(b
     wait_for(lambda: broker.retained.get(f"{TOPIC}/status") == b"online")
     sink.write(frame_record("a.jpg", 0))
     sink.write(failure_record())
-    sink.finish(Counts(1, 1))
+    sink.write(frame_record("b\udcff.jpg", 2))
+    sink.finish(Counts(2, 1))
     sink.close()
     sink.close()
-    frame, failure = map(json.loads, broker.payloads(TOPIC))
+    frame, failure, odd = map(json.loads, broker.payloads(TOPIC))
+    assert odd["source"] == "b\udcff.jpg"
     assert (frame["source"], frame["predictions"][1]["label"], frame["bundle"]) == ("a.jpg", "Katze, groß", "ab" * 32)
     assert failure["error"].endswith("cut off.")
     assert broker.retained == {f"{TOPIC}/status": b"offline"}

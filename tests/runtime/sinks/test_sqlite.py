@@ -111,11 +111,42 @@ def test_a_locked_database_is_an_error_that_a_later_try_overcomes(
     sink = SqliteSink(path)
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(SinkError, match="locked"):
+    with pytest.raises(SinkError, match="locked") as caught:
         sink.write(verdict(0.2, 0.7, 0.1))
+    assert caught.value.remedy.startswith("Another program writes to it")
     blocker.execute("ROLLBACK")
     blocker.close()
     sink.write(verdict(0.2, 0.7, 0.1))
     sink.finish(Counts(1))
     sink.close()
     assert rows(path, "SELECT run FROM verdicts") == rows(path, "SELECT id FROM runs") == [(1,)]
+
+
+def test_names_that_are_no_utf8_are_kept_as_json_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "line.db"
+    sink = SqliteSink(path)
+    good = verdict(0.2, 0.7, 0.1)
+    assert good.frame is not None
+    sink.write(replace(good, frame=replace(good.frame, source="in/\udcff.jpg"), artifact="\udcfe.tflite"))
+    sink.write(replace(good, frame=None, result=None, timing=None, failure=Failure("in/\udcff.jpg", 1, "cut")))
+    sink.close()
+    assert rows(path, "SELECT source FROM verdicts") == [(r"in/\udcff.jpg",)] * 2
+    assert rows(path, "SELECT count(*) FROM verdicts WHERE captured_at IS NULL") == [(0,)]
+    assert rows(path, "SELECT artifact FROM runs") == [(r"\udcfe.tflite",)]
+
+
+def test_a_file_that_is_moved_or_removed_is_followed_by_a_new_one(tmp_path: Path) -> None:
+    path, archived = tmp_path / "line.db", tmp_path / "archived.db"
+    sink = SqliteSink(path)
+    for index in range(3):
+        sink.write(verdict(0.2, 0.7, 0.1, index=index))
+    path.rename(archived)
+    sink.write(verdict(0.2, 0.7, 0.1, index=3))
+    assert rows(archived, "SELECT frame FROM verdicts") == [(0,), (1,), (2,)]
+    assert rows(path, "SELECT frame FROM verdicts") == [(3,)]
+    path.unlink()
+    sink.write(verdict(0.2, 0.7, 0.1, index=4))
+    sink.finish(Counts(5))
+    sink.close()
+    assert rows(path, "SELECT frame FROM verdicts") == [(4,)]
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]

@@ -89,6 +89,15 @@ def test_room_that_was_made_is_used_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(names(tmp_path)) == 1
 
 
+def test_two_runs_share_the_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orilla_runtime.sinks.unsure._COUNT_AGAIN", 0.0)
+    sinks = UnsureSink(tmp_path, limit_mb=0.1), UnsureSink(tmp_path, limit_mb=0.1)
+    for index in range(30):
+        for sink in sinks:
+            sink.write(noise(UNSURE(frame_record(index=index)), index))
+    assert 50_000 < sum(path.stat().st_size for path in tmp_path.iterdir()) <= 100_000
+
+
 def test_of_a_live_source_one_a_second_and_of_each_on_its_own(tmp_path: Path) -> None:
     sink = UnsureSink(tmp_path)
     for index in range(50):
