@@ -17,6 +17,8 @@ from orilla_runtime.errors import SinkError
 from orilla_runtime.pipeline.delivery import Inline, SinkReport, as_sink_error, close, finish
 from orilla_runtime.sinks.base import Counts, Record, Sink, StopRun
 from orilla_runtime.sources.base import Image
+from orilla_runtime.tasks.classification import Classification
+from orilla_runtime.tasks.raw import RawOutputs
 from orilla_runtime.text import printable
 
 _log = logging.getLogger(__name__)
@@ -27,6 +29,10 @@ QUEUE = 8
 SPOOL = 20_000
 """Records without pictures, 1 to 2 KB each, that wait for a durable sink: 11 minutes of a camera at 30 a second."""
 
+SPOOL_BYTES = 64 * 1024 * 1024
+"""What their results may take: raw outputs are up to megabytes each, and so are a thousand classes of a few frames."""
+
+_CLASS_BYTES = 150
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _QUIET_SECONDS = 60.0
 _TRIES = 3
@@ -80,6 +86,7 @@ class SinkThread:
         self._durable = bool(getattr(sink, "durable", False))
         self._changed = threading.Condition()
         self._queue: deque[Record] = deque()
+        self._bytes = 0
         self._counts: Counts | None = None
         self._abandoned = False
         self._written = self._dropped = self._lost = 0
@@ -87,7 +94,7 @@ class SinkThread:
         self._end_error: SinkError | None = None
         self._logged = -_QUIET_SECONDS
         self._moved = time.monotonic()
-        self._is_finishing = False
+        self._is_finishing = self._is_told = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -102,12 +109,13 @@ class SinkThread:
         if self._durable and record.frame is not None:
             record = replace(record, frame=replace(record.frame, image=_NO_IMAGE))
         with self._changed:
-            if len(self._queue) >= (SPOOL if self._durable else QUEUE):
+            if self._is_full(record):
                 self._dropped += 1
                 if self._durable:
                     return
-                self._queue.popleft()
+                self._popped()
             self._queue.append(record)
+            self._bytes += _weight(record)
             self._begin()
             self._changed.notify_all()
 
@@ -148,6 +156,16 @@ class SinkThread:
                 return SinkError(f"{name} was too slow or failed for a while: {missing} records are not written.")
             return error
 
+    def _is_full(self, record: Record) -> bool:
+        if not self._durable:
+            return len(self._queue) >= QUEUE
+        return len(self._queue) >= SPOOL or bool(self._queue and self._bytes + _weight(record) > SPOOL_BYTES)
+
+    def _popped(self) -> Record:
+        record = self._queue.popleft()
+        self._bytes -= _weight(record)
+        return record
+
     def _begin(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"orilla {type(self._sink).__name__}", daemon=True)
@@ -165,7 +183,7 @@ class SinkThread:
     def _next(self) -> Record | None:
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._counts is not None)
-            return self._queue.popleft() if self._queue else None
+            return self._popped() if self._queue else None
 
     def _deliver(self, record: Record) -> None:
         pause = _FIRST_PAUSE
@@ -183,7 +201,7 @@ class SinkThread:
     def _is_passed(self, record: Record) -> bool:
         """Try the record behind one that was refused several times; where it passes, the first has its last try."""
         with self._changed:
-            behind = self._queue.popleft() if self._queue else None
+            behind = self._popped() if self._queue else None
         if behind is None:
             return False
         if self._is_written(behind):
@@ -192,6 +210,7 @@ class SinkThread:
             return True
         with self._changed:
             self._queue.appendleft(behind)
+            self._bytes += _weight(behind)
         return False
 
     def _is_written(self, record: Record) -> bool:
@@ -206,8 +225,10 @@ class SinkThread:
             recovered, self._error = self._error, None
             self._written += 1
             self._moved = time.monotonic()
-        if recovered is not None:
-            _log.info("%s is written again.", type(self._sink).__name__)
+        if recovered is not None and self._is_told:
+            # As loud as its beginning: who reads the log must not believe that it lasts.
+            self._is_told = False
+            _log.warning("%s is written again.", type(self._sink).__name__)
         return True
 
     def _fail(self, error: SinkError) -> None:
@@ -217,6 +238,7 @@ class SinkThread:
             self._error = error
             if is_new:
                 self._logged = now
+                self._is_told = True
         if is_new:
             _log.warning("%s The run goes on, and it is tried again.", printable(error.message))
 
@@ -232,6 +254,13 @@ class SinkThread:
         """Pause before the next try; the end of the run ends it."""
         with self._changed:
             self._changed.wait_for(lambda: self._counts is not None, seconds)
+
+
+def _weight(record: Record) -> int:
+    """Bytes of a record's result, roughly."""
+    if isinstance(record.result, RawOutputs):
+        return sum(tensor.nbytes for tensor in record.result.tensors.values())
+    return _CLASS_BYTES * len(record.result.predictions) if isinstance(record.result, Classification) else 0
 
 
 class _Guarded:

@@ -154,7 +154,11 @@ class Run:
         if self._last_errors.get(failure.source) != failure.error:
             _log.warning("%s", printable(failure.error))
         if self.plan.live:
+            self._last_errors.pop(failure.source, None)
             self._last_errors[failure.source] = failure.error
+            # Each file of a folder that is watched is a source of its own.
+            if len(self._last_errors) > MAX_FAILURES:
+                del self._last_errors[next(iter(self._last_errors))]
 
 
 def _reduction(model: PictureModel, limits: Limits, plan: Plan) -> Reduction | None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from orilla_runtime.errors import UsageError
-from orilla_runtime.pipeline import Pipeline
+from orilla_runtime.pipeline import MAX_FAILURES, Pipeline
 from orilla_runtime.sinks.base import Counts, Record, StopRun
 from orilla_runtime.sources.base import Failure, Frame
 from tests.runtime.pipeline.stage import Camera, Clip, Ledger, Paper, Shows, frame, wait_for
@@ -249,6 +249,14 @@ def test_the_same_reason_is_logged_once_until_there_is_a_picture_again(caplog: p
         assert Pipeline(Shows(), camera, [sink]).run() == Counts(1, 100)
     assert [record.message for record in caplog.records] == ["camera is lost."]
     assert len(sink.records) == 101
+
+
+def test_what_was_logged_of_each_file_of_a_watched_folder_is_not_kept_for_ever() -> None:
+    folder = Camera("watch:in")
+    folder.give(*(Failure(f"in/{number}.jpg", number, "cut") for number in range(1000)), None)
+    pipeline = Pipeline(Shows(), folder)
+    assert pipeline.run() == Counts(0, 1000)
+    assert len(pipeline._run._last_errors) == MAX_FAILURES
 
 
 def test_every_so_many_th_frame_of_a_camera() -> None:

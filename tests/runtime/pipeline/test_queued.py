@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from orilla_runtime.pipeline.queued import QUEUE
 from orilla_runtime.sinks.base import Counts, Record
 from orilla_runtime.sinks.csv import CsvSink
 from orilla_runtime.sinks.jsonl import JsonlSink
+from orilla_runtime.sources.base import Image
+from orilla_runtime.tasks.raw import RawOutputs
+from orilla_runtime.timing import Timing
 from tests.runtime.pipeline.stage import Camera, Ledger, Paper, Shows, wait_for
 from tests.runtime.sinks.records import RESULT
 
@@ -131,6 +135,26 @@ def test_what_does_not_fit_into_the_spool_is_counted_and_told(monkeypatch: pytes
     assert stalled.results == list(range(11))
 
 
+def test_large_results_fill_the_spool_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Maps(Shows):
+        def process(self, image: Image) -> tuple[Any, Timing]:
+            return RawOutputs({"map": np.zeros(1000, np.float32)}), super().process(image)[1]
+
+    monkeypatch.setattr(queued, "SPOOL_BYTES", 10 * 4000)
+    stalled = Ledger()
+    stalled.may_write.clear()
+    run = Live(stalled, model=Maps())
+    run.shoot(0)
+    assert stalled.called.acquire(timeout=20)
+    run.shoot(*range(1, 31))
+    assert run.report().dropped == 20
+    stalled.may_write.set()
+    wait_for(lambda: len(stalled.records) == 11)
+    run.shoot(31)
+    wait_for(lambda: len(stalled.records) == 12)
+    assert run.end() is not None
+
+
 def test_a_durable_sink_that_fails_for_a_while_loses_nothing_and_is_logged_once(log: pytest.LogCaptureFixture) -> None:
     disk, other = Ledger(), Ledger()
     run = Live(disk, other)
@@ -144,7 +168,7 @@ def test_a_durable_sink_that_fails_for_a_while_loses_nothing_and_is_logged_once(
     assert run.report() == queued.SinkReport("Ledger", 60)
     assert run.end() is None
     assert other.results == list(range(60))
-    assert log.messages == ["The disk is full. The run goes on, and it is tried again."]
+    assert log.messages == ["The disk is full. The run goes on, and it is tried again.", "Ledger is written again."]
 
 
 def test_a_sink_that_stays_dead_is_reported_at_the_end_and_the_others_are_whole(log: pytest.LogCaptureFixture) -> None:
