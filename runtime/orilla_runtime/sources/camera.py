@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import cv2
 
 from orilla_runtime.errors import SourceError
+from orilla_runtime.preprocess import as_bgr
 from orilla_runtime.sources.base import Image
 from orilla_runtime.sources.capture_process import CaptureProcess
 from orilla_runtime.sources.connection import Arrival, Lost, arrival
@@ -53,12 +54,14 @@ def camera_source(
     this process; a driver that hangs then delays nobody, but nothing can end its read.
 
     Raises:
-        SourceError: there is no such camera (on Linux, where the device file tells at once).
+        SourceError: there is no such camera (on Linux, where the device file tells at once), and `options.retries` does
+            not say that it is to be waited for.
     """
     chosen = options or SourceOptions()
     shown = name or (f"camera {int(device)}" if device.isdigit() else device)
     if opener is None:
-        _require_device(device, shown)
+        if chosen.retries is None:
+            _require_device(device, shown)
         notes = Reports()
         return LiveSource(
             shown,
@@ -98,12 +101,18 @@ class CameraConnection:
         for _ in range(_MISSES + 1):
             grabbed = self._capture.grab()
             started = time.perf_counter_ns()
-            image = self._pool.fill(self._shape, self._capture.retrieve) if grabbed else None
+            image = self._pool.fill(self._shape, self._retrieve) if grabbed else None
             if image is not None:
                 self._shape = image.shape
                 return arrival(partial(_same, image), spent_ns=time.perf_counter_ns() - started)
             time.sleep(_MISS_SECONDS)
         raise Lost("is lost: it gives no more pictures")
+
+    def _retrieve(self, buffer: Image | None) -> tuple[bool, object]:
+        """The grabbed picture; sensors of one channel, and drivers that add an empty fourth, are brought to BGR."""
+        assert self._capture is not None
+        done, found = self._capture.retrieve(buffer)
+        return done, as_bgr(found) if done else None
 
     def abort(self) -> None:
         """Nothing: releasing a camera while another thread reads from it crashes some drivers."""

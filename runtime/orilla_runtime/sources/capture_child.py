@@ -118,6 +118,9 @@ class _Newest:
         except Lost as reason:
             self.reason = str(reason)
             return
+        except Exception as error:
+            self.reason = _failed(error)
+            return
         self._notes.catch()
         threading.Thread(target=self._read, daemon=True).start()
         while True:
@@ -146,10 +149,14 @@ class _Newest:
         except Lost as lost:
             reason = str(lost)
         except Exception as error:  # Whatever a driver raises is told to the parent.
-            reason = f"failed: {' '.join(str(error).split()) or type(error).__name__}"
+            reason = _failed(error)
         with self._changed:
             self._over, self.reason = True, reason
             self._changed.notify()
+
+
+def _failed(error: Exception) -> str:
+    return f"failed: {' '.join(str(error).split()) or type(error).__name__}"
 
 
 class _Notes:

@@ -69,6 +69,9 @@ class CaptureProcess:
 
     def open(self) -> None:
         """Start the process; its first frame tells whether it could connect. Raises Lost."""
+        if not sys.executable or getattr(sys, "frozen", False):
+            # What stands there is the whole program, which would start itself again and again.
+            raise Lost("cannot be read: this program was packed without a Python that could read it")
         self._memory = _shared_memory()
         number = self._memory.fileno()
         posix = os.name == "posix"

@@ -17,7 +17,7 @@ class Lost(Exception):  # noqa: N818 - it is caught where the source's name is k
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A picture that has arrived. `decode` gives it as uint8 BGR HxWx3, and raises SourceError where it is damaged.
+    """A picture that has arrived. `decode` gives it as uint8 BGR HxWx3 (grey and BGRA become that), or raises.
 
     captured_ns, captured_at: when it was there. spent_ns: what reading it has cost already. skipped: pictures before it
     that arrived and could not be kept.

@@ -13,9 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-import cv2
+import numpy as np
 
-from orilla_runtime.errors import SourceError
+from orilla_runtime.preprocess import as_bgr
 from orilla_runtime.sources.address import masked
 from orilla_runtime.sources.base import Failure, Frame
 from orilla_runtime.sources.connection import Arrival, Connection, Lost
@@ -78,7 +78,7 @@ class LiveSource:
         self._newest: tuple[int, Arrival] | None = None
         self._failures: deque[Failure] = deque()
         self._captured = self._dropped = self._attempts = 0
-        self._down = self._ended = self._seen = False
+        self._down = self._ended = self._seen = self._is_loss_told = False
         self._reports = Reports()
         self._watch = PictureWatch(None if every else self._options.frozen_seconds)
 
@@ -190,8 +190,9 @@ class LiveSource:
     def _decoded(self, index: int, found: Arrival) -> Frame | Failure | None:
         started = time.perf_counter_ns()
         try:
-            image = found.decode()
-        except (SourceError, cv2.error, MemoryError, ValueError) as error:
+            # Contiguous, as a view that turns RGB round is not.
+            image = np.ascontiguousarray(as_bgr(found.decode()))
+        except Exception as error:  # A maker's library may raise anything; the next picture may be good.
             return self._damaged(index, _line(error))
         image.setflags(write=False)
         spent_ns = found.spent_ns + time.perf_counter_ns() - started
@@ -253,9 +254,7 @@ class LiveSource:
         with self._changed:
             while self._every and self._newest is not None and not self._stopping.is_set():
                 self._changed.wait(0.5)
-            if self._down:
-                self._down = False
-                _log.info("%s gives pictures again.", printable(self._name))
+            is_again, self._down = self._down, False
             if settled:
                 self._attempts = 0
             self._seen = True
@@ -267,6 +266,10 @@ class LiveSource:
             if not self._stopping.is_set():
                 self._newest = (index, found)
                 self._changed.notify_all()
+        if is_again:
+            # As loud as the loss, where that was told: who reads the log must not believe that it lasts.
+            level = logging.WARNING if self._is_loss_told else logging.INFO
+            _log.log(level, "%s gives pictures again.", printable(self._name))
 
     # --- both, with the lock held ---
 
@@ -286,12 +289,13 @@ class LiveSource:
     def _lose(self, reason: str) -> None:
         if not self._down:
             self._down = True
-            self._tell("lost", f"{reason}; connecting again")
+            self._is_loss_told = self._tell("lost", f"{reason}; connecting again")
 
-    def _tell(self, kind: str, text: str) -> None:
+    def _tell(self, kind: str, text: str) -> bool:
         unsaid = self._reports.due(text)
         if unsaid is not None:
             self._queue(kind, f"{self._name} {text}{more(unsaid)}.")
+        return unsaid is not None
 
     def _queue(self, kind: str, text: str) -> None:
         if len(self._failures) >= _MOST_FAILURES:

@@ -45,10 +45,13 @@ class SourceOptions:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise UsageError(f"The source option {name} must be above 0, not {value!r}.")
+        if self.timeout_seconds > _DAY:
+            raise UsageError(f"The source option timeout_seconds must be a day at most, not {self.timeout_seconds!r}.")
         if self.retries is not None and self.retries < 0:
             raise UsageError(f"The source option retries must be 0 or more, not {self.retries!r}.")
         if self.pixel_format is not None and re.fullmatch(r"[ -~]{4}", self.pixel_format) is None:
             raise UsageError(f"A pixel format has four letters, such as MJPG or YUYV, not {self.pixel_format!r}.")
 
 
+_DAY = 86_400.0
 _POSITIVE = ("width", "height", "fps", "timeout_seconds", "max_pixels", "retry_seconds", "frozen_seconds")

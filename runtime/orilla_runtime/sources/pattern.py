@@ -136,9 +136,9 @@ def pattern_source(text: str, options: SourceOptions) -> PatternSource:
     rate = float(fps) if fps else options.fps
     if rate is None and count is None:
         rate = 30.0
-    return PatternSource(
-        int(width or options.width or 1280),
-        int(height or options.height or 720),
-        fps=rate,
-        count=int(count) if count else None,
-    )
+    columns, rows = int(width or options.width or 1280), int(height or options.height or 720)
+    if columns * rows > options.max_pixels:
+        raise UsageError(
+            f"A test pattern of {columns}x{rows} is more than the limit of {options.max_pixels / 1e6:g} megapixels."
+        )
+    return PatternSource(columns, rows, fps=rate, count=int(count) if count else None)

@@ -38,7 +38,7 @@ def stdin_source(options: SourceOptions, *, stream: BinaryIO | None = None) -> L
     Raises:
         UsageError: `options.raw` is not of the form `640x480:bgr24`.
     """
-    layout = None if options.raw is None else RawLayout.parse(options.raw)
+    layout = None if options.raw is None else RawLayout.parse(options.raw, options.max_pixels)
     return LiveSource("-", lambda: StdinConnection(stream, layout, options), _once(options), every=True)
 
 
@@ -58,7 +58,7 @@ class RawLayout:
         self.frame_bytes = height * rows // 2 * bytes_a_row
 
     @classmethod
-    def parse(cls, text: str) -> RawLayout:
+    def parse(cls, text: str, max_pixels: int) -> RawLayout:
         """`640x480:bgr24`. Raises UsageError."""
         found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5}):([a-z0-9]+)", text)
         if found is None or found[3] not in _FORMATS or not int(found[1]) or not int(found[2]):
@@ -69,6 +69,10 @@ class RawLayout:
         width, height = int(found[1]), int(found[2])
         if found[3] in {"nv12", "yuv420p", "yuyv422"} and (width % 2 or height % 2):
             raise UsageError(f"A {found[3]} picture has an even width and height, not {width}x{height}.")
+        if width * height > max_pixels:
+            raise UsageError(
+                f"Bare frames of {width}x{height} are more than the limit of {max_pixels / 1e6:g} megapixels."
+            )
         return cls(width, height, found[3])
 
     def decode(self, data: bytes) -> Image:
@@ -89,7 +93,7 @@ class StdinConnection:
         self._jpegs = JpegReader()
         self._waiting: deque[bytes] = deque()
         self._buffer = bytearray()
-        self._over = False
+        self._over = self._has_given = False
 
     def open(self) -> None:
         """Take standard input. Raises Lost where it is a terminal, or closed."""
@@ -101,8 +105,10 @@ class StdinConnection:
             raise Lost("(standard input) is a terminal: pipe pictures into it")
 
     def read(self) -> Arrival | None:
-        """The next picture; None at the end. Raises Lost."""
+        """The next picture; None at the end. Raises Lost, also at an end before the first picture."""
         while not self._waiting:
+            if self._over and not self._has_given:
+                raise Lost("(standard input) ended without a picture")
             if self._over:
                 return None
             piece = self._piece()
@@ -111,6 +117,7 @@ class StdinConnection:
             except TooLarge as error:
                 raise Lost(f"(standard input) {error}") from None
         data = self._waiting.popleft()
+        self._has_given = True
         return arrival(lambda: self._decode(data))
 
     def abort(self) -> None:

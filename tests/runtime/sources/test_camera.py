@@ -259,3 +259,27 @@ def test_the_reading_process_says_that_a_camera_is_gone() -> None:
         connection.read()
     connection.close()
     connection.close()
+
+
+def test_a_camera_of_one_channel_gives_bgr(clip: str) -> None:
+    class Grey(_Paced):
+        def retrieve(self, image: Any = None) -> tuple[bool, Any]:
+            done, found = super().retrieve()
+            return done, cv2.cvtColor(found, cv2.COLOR_BGR2GRAY)
+
+    capture = Grey(clip)
+    capture.permits.release(3)
+    frames = iter(camera_source("0", opener=lambda: capture))
+    first, second = next(frames), next(frames)
+    assert isinstance(first, Frame)
+    assert isinstance(second, Frame)
+    assert first.image.shape == second.image.shape
+    assert (first.image.shape[2], _number(second) > _number(first)) == (3, True)
+    capture.permits.release()
+
+
+def test_a_packed_program_is_not_started_again_for_each_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (failure,) = open_source("http://127.0.0.1:9/x", SourceOptions(retries=0))
+    assert isinstance(failure, Failure)
+    assert "packed without a Python" in failure.error

@@ -155,6 +155,11 @@ def test_one_frame_a_second_is_no_silence(server: tuple[str, Camera]) -> None:
     assert watcher.failures == []
 
 
+def test_a_picture_every_twenty_seconds_is_no_silence_where_it_was_asked_for() -> None:
+    source = stream_source("http://camera/x", SourceOptions(fps=0.05, timeout_seconds=10.0))
+    assert source._options.timeout_seconds == 30.0
+
+
 def test_a_crash_of_the_reading_process_is_a_lost_connection(server: tuple[str, Camera]) -> None:
     with watching(server) as watcher:
         child = watcher.source._connection._child  # type: ignore[union-attr]

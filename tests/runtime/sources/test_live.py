@@ -201,3 +201,46 @@ def test_a_source_that_nobody_iterates_connects_to_nothing() -> None:
     empty: Iterator[Frame | Failure] = iter(source)
     assert list(empty) == []
     assert made == []
+
+
+BGR = _noise(3)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (BGR[..., 0].copy(), np.repeat(BGR[..., :1], 3, axis=2)),
+        (BGR[..., :1], np.repeat(BGR[..., :1], 3, axis=2)),
+        (np.dstack([BGR, BGR[..., 0]]), BGR),
+        (BGR[..., ::-1], BGR[..., ::-1]),
+    ],
+)
+def test_whatever_channels_a_library_gives_a_frame_is_bgr(given: Image, shown: Image) -> None:
+    class Gives(Scripted):
+        def read(self) -> Arrival | None:
+            return arrival(lambda: given) if self.script and self.script.pop() else None
+
+    (item,) = LiveSource("cam", lambda: Gives([1]), SourceOptions(frozen_seconds=0.001), every=False)
+    assert isinstance(item, Frame)
+    assert np.array_equal(item.image, shown)
+    assert item.image.flags.c_contiguous
+
+
+@pytest.mark.parametrize("fault", [np.zeros((4, 4), np.uint16), "no picture", KeyError("the maker's")])
+def test_a_picture_that_is_none_is_damaged_and_the_next_is_given(fault: Any) -> None:
+    pictures = [fault, _picture(7)]
+
+    def decode() -> Image:
+        found = pictures.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    class Gives(Scripted):
+        def read(self) -> Arrival | None:
+            return arrival(decode) if self.script and self.script.pop() else None
+
+    first, second = LiveSource("cam", lambda: Gives([1, 1]), OPTIONS, every=True)
+    assert isinstance(first, Failure)
+    assert first.kind == "damaged"
+    assert isinstance(second, Frame)

@@ -53,7 +53,8 @@ def test_sizes_and_rates_from_the_options() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["pattern:big", "pattern:64x48@", "pattern:10x10@30", "pattern:64x48@0", "pattern:#-1"]
+    "text",
+    ["pattern:99999x99999#1", "pattern:big", "pattern:64x48@", "pattern:10x10@30", "pattern:64x48@0", "pattern:#-1"],
 )
 def test_what_is_no_pattern(text: str) -> None:
     with pytest.raises(UsageError):

@@ -240,7 +240,7 @@ def test_an_address_from_the_environment(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_options_that_cannot_be() -> None:
-    for wrong in ({"retries": -1}, {"pixel_format": "MJPEG"}, {"retry_seconds": 0}, {"frozen_seconds": -1.0}):
+    for wrong in ({"retries": -1}, {"pixel_format": "MJPEG"}, {"retry_seconds": 0}, {"timeout_seconds": 1e300}):
         with pytest.raises(UsageError):
             SourceOptions(**wrong)
 
