@@ -211,7 +211,7 @@ def load(
         engine: `litert`, `onnxruntime`, `openvino`, another that is installed, or `auto`: the fastest of those that
             were measured on this machine, with the fastest number of threads; else the first that works.
         device: `auto`, or a device of the engine; one that is named and not there is an error.
-        threads: by default as measured, else every CPU that this process may use.
+        threads: by default as measured, else every CPU that this process may use; never more than these.
         measure: `never` takes what was measured here before, if anything was (`orilla benchmark` does, and `orilla run`
             before a long run); `once` measures where nothing was, `anew` in any case: some seconds, remembered.
         top: how many classes a result holds, 1 or more.
@@ -234,7 +234,7 @@ def load(
         raise UsageError(f"measure={measure!r} is not known.", f"Use {', '.join(MEASURE)}.")
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise UsageError(f"top={top!r} is not possible.", "Give 1 or more.")
-    options = EngineOptions(device=device, threads=threads, signature=signature)
+    options = EngineOptions(device=device, threads=_granted(threads), signature=signature)
     said = {
         "labels": labels,
         "mean": mean,
@@ -264,3 +264,13 @@ def load(
             raise UsageError(f"{path.name} is no bundle, so {name} has no meaning.", "Leave it out, or give a bundle.")
     fitting = None if task == "raw" else FitOptions(**said)  # type: ignore[arg-type]
     return Model(open_bare(path, engine, options, measure, fitting, top=top))
+
+
+def _granted(threads: int | None) -> int | None:
+    """No more than the CPUs that the process may use: further threads would only wait for one another."""
+    if type(threads) is not int or threads <= usable_cpus():
+        return threads
+    import logging
+
+    logging.getLogger(__name__).warning("%d threads were asked for; %d CPUs may be used.", threads, usable_cpus())
+    return usable_cpus()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orilla_runtime.engines.cpus import usable_cpus
+from orilla_runtime.engines.cpus import granted, usable_cpus
 from orilla_runtime.engines.registry import engines
 from orilla_runtime.engines.selection import engine_for
 from orilla_runtime.errors import EngineError, UsageError
@@ -144,6 +144,32 @@ for format in ("tflite", "onnx"):
 
 def test_at_least_one_cpu() -> None:
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "cpus"),
+    [
+        ({}, "0::/", None),
+        ({"cpu.max": "150000 100000\n"}, "0::/", 1.5),  # docker run --cpus 1.5
+        ({"cpu.max": "max 100000\n"}, "0::/", None),
+        ({"system.slice/orilla.service/cpu.max": "50000 100000\n"}, "0::/system.slice/orilla.service", 0.5),
+        ({"a/cpu.max": "200000 100000", "a/b/cpu.max": "max 100000"}, "12:cpu:/x\n0::/a/b", 2.0),
+        ({"cpu.max": "300000 100000\n"}, "0::/docker/0123", 3.0),  # a container that sees its group's name outside
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, "4:cpu:/", 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, "4:cpu:/", None),
+        ({"cpu.max": "nonsense"}, "\xff\0", None),
+    ],
+)
+def test_a_group_of_processes_may_have_fewer_cpus(
+    files: dict[str, str], own: str, cpus: float | None, tmp_path: Path
+) -> None:
+    groups = tmp_path / "groups"
+    for name, text in files.items():
+        (groups / name).parent.mkdir(parents=True, exist_ok=True)
+        (groups / name).write_text(text)
+    (tmp_path / "cgroup").write_text(f"{own}\n", encoding="latin-1")
+    assert granted(groups, tmp_path / "cgroup") == cpus
+    assert granted(tmp_path / "none", tmp_path / "none") is None
 
 
 def test_the_log_stays_quiet(tmp_path: Path) -> None:
