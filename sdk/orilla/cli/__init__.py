@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -78,11 +79,30 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point of the command `orilla`."""
+    _fill_missing_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A label that the terminal's encoding does not have is no reason to show nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     if "--debug" not in sys.argv:
         _silence_native_libraries()
     # A service manager's stop is an interruption like Ctrl-C: scratch folders and half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(invoke(sys.argv[1:]))
+
+
+def _fill_missing_streams() -> None:
+    """Open `/dev/null` as each standard stream that this process was started without (`>&-`, some supervisors).
+
+    The next file to be opened would become that stream, and what libraries print would stand among the results.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _silence_native_libraries() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +15,8 @@ import click
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=not is_unicode, allow_nan=False, indent=2)
     # A file name that is no UTF-8 holds lone surrogates; written so, they are JSON's own escapes.
     click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
@@ -47,8 +50,14 @@ def escaped(text: str) -> str:
 
 
 def say(line: str) -> None:
-    """A plain line on standard error."""
-    click.echo(line, err=True)
+    """A plain line on standard error. Where nobody takes it (a full disk, a pipe without a reader) the work goes on."""
+    try:
+        click.echo(line, err=True)
+    except BrokenPipeError:
+        # Python would try once more at the end, and turn the exit code into an error.
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    except OSError:
+        return
 
 
 @contextmanager

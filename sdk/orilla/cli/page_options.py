@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from orilla_runtime.errors import UsageError
 
 if TYPE_CHECKING:
     from orilla_runtime.sinks.page.sink import PageSink
@@ -22,6 +25,12 @@ _OPTIONS = (
     ),
     click.option(
         "--token-file", type=click.Path(), help="The page: this file's text is its token; or the variable ORILLA_TOKEN."
+    ),
+    click.option(
+        "--page-stale",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="The page: age of the newest frame from which /healthz says 503 [15].",
     ),
 )
 
@@ -40,9 +49,12 @@ def taken_page(others: dict[str, Any]) -> Callable[[], PageSink] | None:
         ServiceError: starlette or uvicorn is missing.
         UsageError: no such place, or other machines can reach it and there is no token.
     """
-    place, file = others.pop("page"), others.pop("token_file")
+    place, file, stale = others.pop("page"), others.pop("token_file"), others.pop("page_stale")
     if place is None:
         return None
     from orilla_runtime.sinks.page import page_opener
 
-    return page_opener(place, None if file is None else Path(file), os.environ)
+    if stale is not None and not stale < math.inf:
+        raise UsageError(f"--page-stale {stale} is not possible.", "Give a number of seconds.")
+    given = {} if stale is None else {"stale_seconds": stale}
+    return page_opener(place, None if file is None else Path(file), os.environ, **given)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TextIO
 
 from orilla_runtime.sinks.base import Counts, Record
@@ -18,13 +19,17 @@ class ResultLines:
     """Writes `name`, `label` and `score` with tabs between; implements `Sink`. Raw outputs: what each one is.
 
     A picture gets a line each. Frames of one video or camera get a line when the best class is another than before;
-    the name then ends in the time in the video (`clip.mp4@1.250s`), or of the day in UTC for a camera.
+    the name then ends in the time in the video (`clip.mp4@1.250s`), or of the day in UTC for a camera. `around` each
+    line: what must make room for it on a terminal.
     """
 
     durable = True
 
-    def __init__(self, stream: TextIO, *, live: bool) -> None:
+    def __init__(
+        self, stream: TextIO, *, live: bool, around: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self._live = live
+        self._around = around
         self._lines = LineStream(stream)
         self._last: tuple[str, Hashable] = ("", -1)
 
@@ -37,7 +42,8 @@ class ResultLines:
         identity, text = said
         if (frame.source, identity) != self._last or _is_picture(frame):
             self._last = (frame.source, identity)
-            self._lines.write(f"{self._name(frame)}\t{text}\n")
+            with self._around():
+                self._lines.write(f"{self._name(frame)}\t{text}\n")
 
     def finish(self, counts: Counts) -> None:
         """Every line is already written."""

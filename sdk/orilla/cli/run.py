@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,12 @@ from orilla.cli.station import config_option
 from orilla.cli.stopping import stopped_by_signals
 from orilla.cli.unsure_options import taken_unsure, unsure_options
 from orilla.cli.warnings import warnings_shown
-from orilla_runtime.errors import OrillaError, SourceError, UsageError
+from orilla_runtime.errors import SourceError, UsageError
 from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
     from orilla.cli.run_summary import Summary
+    from orilla.cli.status_line import StatusLine
     from orilla_runtime.pipeline import Pipeline
     from orilla_runtime.sinks.base import Sink
     from orilla_runtime.sources.base import Source
@@ -38,8 +40,8 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
 @config_option
 @click.argument("model")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option("--jsonl", help="Write one JSON object a frame to this file; - is standard output.")
-@click.option("--csv", help="Write one row a frame to this file; - is standard output.")
+@click.option("--jsonl", help="Write one JSON object a frame to this file (cameras: add); - is standard output.")
+@click.option("--csv", help="Write one row a frame to this file (cameras: add); - is standard output.")
 @click.option("--sqlite", help="Append one row a frame to this database.")
 @click.option("--mqtt", metavar="ADDRESS", help="Publish one object a frame: mqtt[s]://[user:password@]broker/topic.")
 @click.option("--save", help="Write annotated pictures to this folder, or a video (.mp4, .avi, .mkv, .mov).")
@@ -60,7 +62,7 @@ LONG_FRAMES, LONG_SECONDS = 1000, 60
     type=click.Choice(["never", "once", "anew"]),
     help="Find the fastest engine and threads first; by default once, before a camera or 1,000 frames and more.",
 )
-@click.option("--quiet", is_flag=True, help="No progress and no summary; results and errors only.")
+@click.option("--quiet", is_flag=True, help="No progress, no summary, and results only where a sink puts them.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one object on standard output.")
 def command(
     model: str,
@@ -81,41 +83,49 @@ def command(
     still to come, env:NAME for what the variable NAME holds (an address with a password), or pattern:1280x720@30.
     Put -- before names that begin with a dash.
 
-    Without --jsonl -, --csv - or --json, standard output gets one line a picture, or one at each change of the best
-    class of a video or camera: name, label and score, with tabs between; of a model that is no classifier, what its
-    outputs are, whose values --jsonl holds. Pictures that cannot be read are reported,
-    the run goes on, and the exit code is 1; of cameras only where all were given up. Ctrl-C ends a run in good order:
-    of cameras with 0, of files with 1.
+    Without --jsonl -, --csv - or --json, and without --quiet where another sink holds the results, standard output gets
+    one line a picture, or one at each change of the best class of a video or camera: name, label and score, with tabs
+    between; of a model that is no classifier, what its outputs are, whose values --jsonl holds. Pictures that cannot be
+    read are reported, the run goes on, and the exit code is 1; of cameras only where all were given up. Ctrl-C ends a
+    run in good order: of cameras with 0, of files with 1.
     """
     from orilla.cli.result_lines import ResultLines
     from orilla.cli.run_summary import Summary
+    from orilla.cli.status_line import StatusLine
     from orilla_runtime.model import load
     from orilla_runtime.pipeline import Pipeline
 
     wanted, page = _wanted_sinks(others), taken_page(others)
     options, pace, decisions = taken_options(others), taken_pace(others), taken_decisions(others)
+    unsure_folder = others["save_unsure"]
     unsure = taken_unsure(others, has_rules=decisions.have_rules)
     top = decisions.least_classes(top)
     to_stdout = [name for name, target in wanted if target == "-"]
     if len(to_stdout) + as_json > 1:
         raise UsageError("Only one of --jsonl -, --csv - and --json can have standard output.", "Name a file.")
-    _refuse_overwriting(wanted, (model, *sources))
+    _refuse_overwriting([*(target for _, target in wanted), unsure_folder or ""], (model, *sources))
     with ExitStack() as stack:
         opened = _open_sources(stack, sources, options)
+        live = any(source.live for source in opened)
         measure = measure or ("once" if _is_long(opened, max_frames, duration) else "never")
         loaded = stack.enter_context(load(model, artifact=artifact, top=top, measure=measure, **others))
         require_picture(loaded)
+        if not loaded.labels and any(name == "csv" for name, _ in wanted):
+            raise UsageError("CSV holds the results of a classifier only.", "Write --jsonl.")
         if not quiet and measure != "never":
             say(f"{loaded.artifact} on {loaded.engine}: {printable(loaded.why)}")
         decider = decisions.decider(loaded.labels)
-        sinks = [*_open_sinks(stack, wanted), *([unsure()] if unsure else [])]
+        sinks = [*_open_sinks(stack, wanted, append=live), *([unsure()] if unsure else [])]
         shown = page() if page else None
         if shown is not None:
             stack.callback(shown.close)
             sinks.append(shown)
             say(f"page: {shown.url}")
-        if not to_stdout and not as_json:
-            sinks.append(ResultLines(sys.stdout, live=any(source.live for source in opened)))
+        status = StatusLine(sys.stderr) if live and not quiet and sys.stderr.isatty() else None
+        # With --quiet, results that have their place are not told again: a station's log would be full of them.
+        have_place = quiet and any(getattr(sink, "durable", False) for sink in sinks)
+        if not to_stdout and not as_json and not have_place:
+            sinks.append(ResultLines(sys.stdout, live=live, around=_around(status)))
         pipeline = stack.enter_context(
             Pipeline(
                 decisions.model(loaded),
@@ -130,22 +140,34 @@ def command(
         if shown is not None:
             shown.follow(lambda: pipeline.counts, [source.name for source in opened if source.live])
         summary = Summary(pipeline, loaded)
-        # On a terminal the lines of results are the progress.
-        no_bar = quiet or (sys.stdout.isatty() and not as_json)
+        # On a terminal the lines of results are the progress of files; cameras have a line of their own.
+        no_bar = quiet or live or (sys.stdout.isatty() and not as_json)
         with stopped_by_signals(pipeline.stop) as interrupted:
-            _consume(pipeline, summary, Notifier(os.environ), None if no_bar else _total(opened, max_frames), no_bar)
+            _consume(pipeline, summary, status, None if no_bar else _total(opened, max_frames), no_bar)
     limited = max_frames is not None or duration is not None
     return _conclude(pipeline, summary, interrupted(), limited, quiet=quiet, as_json=as_json)
 
 
-def _consume(pipeline: Pipeline, summary: Summary, notifier: Notifier, total: int | None, no_bar: bool) -> None:
-    with counted_progress("running", no_bar) as progress, warnings_shown():
+def _consume(pipeline: Pipeline, summary: Summary, status: StatusLine | None, total: int | None, no_bar: bool) -> None:
+    notifier = Notifier(os.environ)
+    with (
+        status.follow(pipeline) if status else nullcontext(),
+        warnings_shown(_around(status)),
+        counted_progress("running", no_bar) as progress,
+    ):
         for record in pipeline:
             summary.add(record)
             notifier.beat()
+            if status:
+                status.see(record)
             counts = pipeline.counts
             progress(counts.processed + counts.failed, total)
     notifier.stopping()
+
+
+def _around(status: StatusLine | None) -> Callable[[], AbstractContextManager[None]]:
+    """What makes room for a line on the terminal."""
+    return status.aside if status else nullcontext
 
 
 def _conclude(
@@ -193,9 +215,10 @@ def _wanted_sinks(others: dict[str, Any]) -> list[tuple[str, str]]:
     return wanted
 
 
-def _refuse_overwriting(wanted: list[tuple[str, str]], inputs: tuple[str, ...]) -> None:
-    taken = {_identity(name) for name in inputs} - {None}
-    for _, target in wanted:
+def _refuse_overwriting(targets: list[str], inputs: tuple[str, ...]) -> None:
+    """Also of a folder that is watched: what is written there would be read, and written, and read."""
+    taken = {_identity(name.removeprefix("watch:")) for name in inputs} - {None}
+    for target in targets:
         identity = _identity(target) if target not in {"", "-"} else None
         if identity is None:
             continue
@@ -217,27 +240,32 @@ def _open_sources(stack: ExitStack, names: tuple[str, ...], options: SourceOptio
     from orilla_runtime.sources.address import masked_address
     from orilla_runtime.sources.registry import open_source
 
-    opened: list[Source] = []
-    errors: list[OrillaError] = []
+    opened: list[Source | SourceError] = []
     for name in names:
         try:
             source = open_source(name, options)
         except SourceError as error:
-            errors.append(error)
-            source = Unopened(masked_address(name), error.message)
-        stack.callback(source.close)
-        opened.append(source)
+            opened.append(error)
+        else:
+            stack.callback(source.close)
+            opened.append(source)
+    errors = [one for one in opened if isinstance(one, SourceError)]
     if len(errors) == len(names):
         raise errors[0]
-    return opened
+    live = any(one.live for one in opened if not isinstance(one, SourceError))
+    return [
+        Unopened(masked_address(name), one.message, live=live) if isinstance(one, SourceError) else one
+        for name, one in zip(names, opened, strict=True)
+    ]
 
 
-def _open_sinks(stack: ExitStack, wanted: list[tuple[str, str]]) -> list[Sink]:
+def _open_sinks(stack: ExitStack, wanted: list[tuple[str, str]], *, append: bool) -> list[Sink]:
+    """`append`: of cameras, whose run is started again and again and must not drop what the last one has seen."""
     from orilla_runtime.sinks.registry import open_sink
 
     sinks: list[Sink] = []
     for name, target in wanted:
-        sinks.append(open_sink(name, target))
+        sinks.append(open_sink(name, target, append=append))
         stack.callback(sinks[-1].close)
     return sinks
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from orilla.cli.decision_options import picture_decision_options, taken_decision
 from orilla.cli.model_options import model_options, require_picture
 from orilla.cli.station import config_option
 from orilla.cli.stopping import stopped_by_signals
+from orilla_runtime.errors import UsageError
 from orilla_runtime.text import printable
 
 if TYPE_CHECKING:
@@ -80,10 +83,11 @@ def command(
     from orilla_runtime.service.serving import Service
 
     decisions = taken_decisions(others)
-    bounds = {name: others.pop(name) for name in ("max_mib", "body_seconds", "answer_seconds")}
+    bounds = {name: others.pop(name) for name in ("max_mib", "max_megapixels", "body_seconds", "answer_seconds")}
+    _require_finite(bounds)
     limits = RequestLimits(round(bounds["max_mib"] * _MIB), bounds["body_seconds"], bounds["answer_seconds"])
     crowd = {"workers": others.pop("workers"), "waiting": others.pop("queue")}
-    max_pixels = round(others.pop("max_megapixels") * 1e6)
+    max_pixels = round(bounds["max_megapixels"] * 1e6)
     address = Address(host.strip("[]"), port)
     token = read_token(None if token_file is None else Path(token_file), os.environ, address)
     with ExitStack() as stack:
@@ -98,6 +102,12 @@ def command(
             say(f"POST pictures to {service.url}classify")
         stack.enter_context(warnings_shown())
         return _wait(service)
+
+
+def _require_finite(bounds: Mapping[str, float]) -> None:
+    for name, value in bounds.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"--{name.replace('_', '-')} {value} is no limit.", "Give a number above 0.")
 
 
 def _wait(service: Service) -> int:

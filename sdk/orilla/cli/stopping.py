@@ -1,21 +1,28 @@
-"""Ctrl-C and SIGTERM as a wish to stop in good order."""
+"""Ctrl-C, SIGTERM and a terminal that is closed as a wish to stop in good order."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_PRESSED = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def stopped_by_signals(stop: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Calls `stop` at the first Ctrl-C or SIGTERM; the second interrupts at once. Yields whether one came."""
+    """Calls `stop` at Ctrl-C, SIGTERM or SIGHUP; a second of the first two interrupts at once. Yields whether one came.
+
+    SIGHUP is left alone where somebody ignores it (`nohup`).
+    """
     came = threading.Event()
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if came.is_set():
+    def handle(number: int, _frame: FrameType | None) -> None:
+        # A terminal that closes tells its programs more than once.
+        if came.is_set() and number in _PRESSED:
             raise KeyboardInterrupt
         came.set()
         stop()
@@ -23,7 +30,9 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[Callable[[], bool]]
     if threading.current_thread() is not threading.main_thread():
         yield came.is_set
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [*_PRESSED]
+    if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, handle) for number in numbers]
     try:
         yield came.is_set

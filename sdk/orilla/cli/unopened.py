@@ -8,18 +8,18 @@ from orilla_runtime.sources.base import Failure, Frame
 
 
 class Unopened:
-    """Yields its one failure; implements `Source`."""
+    """Yields its one failure; implements `Source`. It is `live` among cameras, since these do not go with files."""
 
-    live = False
     total = 1
     dropped = 0
 
-    def __init__(self, name: str, error: str) -> None:
+    def __init__(self, name: str, error: str, *, live: bool) -> None:
         self.name = name
+        self.live = live
         self._error = error
 
     def __iter__(self) -> Iterator[Frame | Failure]:
-        yield Failure(self.name, 0, self._error)
+        yield Failure(self.name, 0, self._error, "lost" if self.live else "unreadable")
 
     def close(self) -> None:
         """Nothing is open."""

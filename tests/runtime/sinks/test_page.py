@@ -217,6 +217,15 @@ def test_places_that_need_a_token_get_none_by_accident(monkeypatch: pytest.Monke
     sink.close()
 
 
+def test_a_station_says_when_its_frames_are_stale() -> None:
+    sink = page_opener("0", None, {}, stale_seconds=0.1)()
+    try:
+        sink.write(live("camera 0"))
+        wait_for(lambda: ask(sink.url, "/healthz").json["status"] == "stale")
+    finally:
+        sink.close()
+
+
 def test_clients_that_never_read_hold_up_nobody(page: PageSink) -> None:
     """Ten of them ask for pictures and read none while a camera runs: every frame gets its verdict and is shown."""
     camera, model = Camera(), Shows()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 
@@ -94,3 +96,23 @@ print("from Python", file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stderr == "from Python\n"
+
+
+@pytest.mark.parametrize("command", [("--help",), ("models",), ("models", "--json"), ("doctor", "--json")])
+def test_a_terminal_of_another_encoding_and_a_reader_that_goes_away(command: tuple[str, ...]) -> None:
+    called = [sys.executable, "-c", "from orilla.cli import main; main()", *command]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(called, capture_output=True, timeout=120, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if "--json" in command:
+        assert json.loads(done.stdout)
+        assert done.stdout.isascii()
+    process = subprocess.Popen(called, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.wait(60)
+    process.stderr.close()
+    assert b"Traceback" not in errors
+    assert b"Exception" not in errors

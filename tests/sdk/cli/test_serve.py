@@ -117,6 +117,8 @@ def test_the_client_of_the_docs(folder: Path) -> None:
     [
         (("--host", "0.0.0.0"), 2, "which needs a token"),
         (("--token-file", "gone.txt"), 2, "gone.txt cannot be read"),
+        (("--max-mib", "inf"), 2, "--max-mib inf is no limit"),
+        (("--answer-seconds", "nan"), 2, "--answer-seconds nan is no limit"),
         (("--host", "203.0.113.7", "--token-file", "token.txt"), 1, "Cannot listen"),
     ],
 )

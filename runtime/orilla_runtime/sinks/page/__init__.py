@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from orilla_runtime.sinks.page.sink import PageSink
 
 
-def page_opener(place: str, token_file: Path | None, environment: Mapping[str, str]) -> Callable[[], PageSink]:
+def page_opener(
+    place: str, token_file: Path | None, environment: Mapping[str, str], *, stale_seconds: float = 15.0
+) -> Callable[[], PageSink]:
     """What opens a page at `[HOST:]PORT`, with its token as `read_token` finds it; everything else is checked now.
 
-    A call of it raises ServiceError where the place cannot be used.
+    `stale_seconds`: age of the newest frame from which /healthz says 503. A call of what comes back raises ServiceError
+    where the place cannot be used.
 
     Raises:
         ServiceError: starlette or uvicorn is missing.
@@ -33,4 +36,5 @@ def page_opener(place: str, token_file: Path | None, environment: Mapping[str, s
     from orilla_runtime.sinks.page.sink import PageSink
 
     address = Address.parse(place)
-    return partial(PageSink, address, token=read_token(token_file, environment, address))
+    token = read_token(token_file, environment, address)
+    return partial(PageSink, address, token=token, stale_seconds=stale_seconds)
