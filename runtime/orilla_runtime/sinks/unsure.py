@@ -63,7 +63,6 @@ class UnsureSink:
         self._last: dict[str, float] = {}
         self._is_full = self._was_told = False
         try:
-            folder.mkdir(exist_ok=True)
             self._count()
         except FileNotFoundError as error:
             raise SinkError(f"{folder}: there is no folder {folder.parent}.", "Make the folder first.") from error
@@ -83,6 +82,8 @@ class UnsureSink:
         if self._used + len(data) > self._limit:
             self._fill_up()
             return
+        if not self._folder.is_dir():
+            self._count()
         path = self._free_path(frame, result.top)
         with replaced(path) as part:
             part.write_bytes(data)
@@ -144,7 +145,8 @@ class UnsureSink:
         return path
 
     def _count(self) -> None:
-        """What is in the folder by now: files are taken away, and another run may save there too."""
+        """What is in the folder by now: files, or all of it, are taken away, and another run may save there too."""
+        self._folder.mkdir(exist_ok=True)
         used = 0
         with os.scandir(self._folder) as entries:
             for entry in entries:

@@ -89,6 +89,14 @@ def test_room_that_was_made_is_used_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(names(tmp_path)) == 1
 
 
+def test_a_folder_that_was_taken_away_is_made_again(tmp_path: Path) -> None:
+    sink = UnsureSink(tmp_path / "unsure")
+    sink.write(noise(UNSURE(frame_record()), 1))
+    (tmp_path / "unsure").rename(tmp_path / "for the desk")
+    sink.write(noise(UNSURE(frame_record(index=1)), 1))
+    assert len(names(tmp_path / "unsure")) == len(names(tmp_path / "for the desk")) == 1
+
+
 def test_two_runs_share_the_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orilla_runtime.sinks.unsure._COUNT_AGAIN", 0.0)
     sinks = UnsureSink(tmp_path, limit_mb=0.1), UnsureSink(tmp_path, limit_mb=0.1)
