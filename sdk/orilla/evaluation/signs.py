@@ -36,28 +36,41 @@ def readable_history(training: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def training_signs(history: Sequence[Mapping[str, Any]]) -> tuple[Sign, ...]:
-    """What the last phase of a training shows; empty where there is nothing to worry about, or too little to tell.
+def place_of(best: object, history: Sequence[Mapping[str, Any]]) -> int | None:
+    """The place in `history` of the epoch that was kept, as a training records it; None where it says nothing."""
+    if not isinstance(best, Mapping):
+        return None
+    wanted = (best.get("phase"), best.get("epoch"))
+    return next((place for place, one in enumerate(history) if (one.get("phase"), one.get("epoch")) == wanted), None)
+
+
+def training_signs(history: Sequence[Mapping[str, Any]], best: object = None) -> tuple[Sign, ...]:
+    """What the phase of a training shows whose weights were kept; empty where there is nothing, or too little to tell.
+
+    `best` is the epoch that was kept, as the training records it; without it, the best one of the last phase.
 
     Accuracies of training are taken while weights and pictures still change (dropout, augmentation), so they are lower
     than the net deserves: a gap that shows all the same is real.
     """
-    last = [epoch for epoch in history if epoch.get("phase") == history[-1].get("phase")] if history else []
+    place = place_of(best, history)
+    phase = history[-1 if place is None else place].get("phase") if history else None
+    last = [epoch for epoch in history if epoch.get("phase") == phase]
     if len(last) < FEWEST_EPOCHS:
         return ()
+    kept = _best(last) if place is None else last.index(history[place])
     found = (
-        _gap(last),
+        _gap(last, kept),
         _rising_loss(last),
-        _early_best(last),
-        _underfitting(last),
-        _still_learning(last),
+        _early_best(last, kept),
+        _underfitting(last, kept),
+        _still_learning(last, kept),
         _unrest(last),
     )
     return tuple(sign for sign in found if sign is not None)
 
 
 def _best(last: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the epoch that was kept: best in validation (of weighed classes on their mean), then in loss."""
+    """The place of the best epoch in validation (of weighed classes on their mean), then in loss."""
     return max(range(len(last)), key=lambda place: (_chosen_by(last[place]), -last[place]["val_loss"]))
 
 
@@ -66,8 +79,8 @@ def _chosen_by(epoch: Mapping[str, Any]) -> float:
     return float(balanced if isinstance(balanced, int | float) else epoch["val_accuracy"])
 
 
-def _gap(last: Sequence[Mapping[str, Any]]) -> Sign | None:
-    epoch = last[_best(last)]
+def _gap(last: Sequence[Mapping[str, Any]], kept: int) -> Sign | None:
+    epoch = last[kept]
     gap = epoch["accuracy"] - epoch["val_accuracy"]
     if gap <= GAP:
         return None
@@ -94,8 +107,8 @@ def _rising_loss(last: Sequence[Mapping[str, Any]]) -> Sign | None:
     )
 
 
-def _early_best(last: Sequence[Mapping[str, Any]]) -> Sign | None:
-    best = _best(last) + 1
+def _early_best(last: Sequence[Mapping[str, Any]], kept: int) -> Sign | None:
+    best = kept + 1
     if len(last) < 6 or best > len(last) / 3:
         return None
     return Sign(
@@ -105,8 +118,8 @@ def _early_best(last: Sequence[Mapping[str, Any]]) -> Sign | None:
     )
 
 
-def _underfitting(last: Sequence[Mapping[str, Any]]) -> Sign | None:
-    epoch = last[_best(last)]
+def _underfitting(last: Sequence[Mapping[str, Any]], kept: int) -> Sign | None:
+    epoch = last[kept]
     if epoch["accuracy"] >= LOW or epoch["accuracy"] - epoch["val_accuracy"] > GAP / 2:
         return None
     return Sign(
@@ -116,9 +129,9 @@ def _underfitting(last: Sequence[Mapping[str, Any]]) -> Sign | None:
     )
 
 
-def _still_learning(last: Sequence[Mapping[str, Any]]) -> Sign | None:
+def _still_learning(last: Sequence[Mapping[str, Any]], kept: int) -> Sign | None:
     gained = last[-1]["val_accuracy"] - last[-1 - len(last) // 4]["val_accuracy"]
-    if _best(last) != len(last) - 1 or gained < 0.01:
+    if kept != len(last) - 1 or gained < 0.01:
         return None
     return Sign(
         "still learning",

@@ -49,8 +49,8 @@ def transfer(
     change: Change | None,
     keeper: Keeper,
     progress: Progress,
-) -> tuple[Fitted, ...]:
-    """Train `model`, which has its pretrained weights; it is left with the best, of the last run given.
+) -> tuple[tuple[Fitted, ...], Fitted]:
+    """Train `model`, which has its pretrained weights; gives the phases in their order, and the one that was kept.
 
     feeds: of training and of validation. change: of training pictures in fine-tuning; features are of them unchanged.
     """
@@ -60,14 +60,14 @@ def transfer(
             head = _train_head(model, feeds, pictures, plan, keeper, progress, Path(folder))
         keeper.finish(head)
     if plan.recipe.epochs == 0:
-        return (head,)
+        return (head,), head
     before = keeper.begin(model.get_weights())
     tuned = _fine_tune(model, entry, feeds, plan, change, keeper, progress)
     if not better(tuned.best, head.best):
         progress(Note("Fine-tuning did not improve on the new head alone; the head alone is kept."))
         model.set_weights(list(before))
-        return (tuned, head)
-    return (head, tuned)
+        return (head, tuned), head
+    return (head, tuned), tuned
 
 
 def _train_head(
@@ -89,6 +89,7 @@ def _train_head(
     recipe = plan.recipe
     run = Run("head", recipe.head_epochs, recipe.head_learning_rate, HEAD_PATIENCE, recipe)
     with Rows(folder / "features", body.output.shape[1:], np.float32) as rows:
+        rows.hide()
         _compute(body, pictures, places, recipe.batch_size, progress, rows)
         train, validation = (replace(feed, examples=Features(rows, places)) for feed in feeds)
         return fit_best(head, train, validation, run, seed=plan.seed, progress=progress, keeper=keeper)

@@ -58,6 +58,23 @@ def test_the_kept_epoch_is_the_one_that_training_chose() -> None:
     assert names(weighed) == {"early best"}
 
 
+def test_the_recorded_epoch_comes_before_any_other() -> None:
+    """Training keeps the smallest loss of the epochs that may be as good, not the one with the highest figure."""
+    history = epochs([0.5, 0.97, *GOOD[2:]], [0.5, 0.79, *GOOD[2:]], FALLING, FALLING)
+    assert training_signs(history) == ()
+    (first, second) = training_signs(history, {"phase": "train", "epoch": 2})
+    assert (first.name, second.name) == ("gap", "early best")
+    assert "18 points less" in first.text
+    assert "The best epoch is 2 of 10" in second.text
+
+
+def test_the_phase_that_was_kept_counts() -> None:
+    head = [{**one, "phase": "head"} for one in epochs(GOOD, GOOD, FALLING, FALLING)]
+    tuned = [{**one, "phase": "fine-tune"} for one in epochs(GOOD, [0.5] * 10, FALLING, FALLING)]
+    assert {sign.name for sign in training_signs(head + tuned)} == {"gap"}
+    assert training_signs(head + tuned, {"phase": "head", "epoch": 10}) == ()
+
+
 def test_underfitting_and_an_end_too_soon() -> None:
     slow = [0.2 + 0.05 * index for index in range(10)]
     assert names(epochs(slow, slow, FALLING, FALLING)) == {"underfitting", "still learning"}

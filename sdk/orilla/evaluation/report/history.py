@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orilla.evaluation.intervals import percent
 from orilla.evaluation.report.canvas import BLUE, GREEN, ORANGE, Plot, drawn, legend, tidy
+from orilla.evaluation.signs import place_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +20,7 @@ def history_plots(history: Sequence[Mapping[str, Any]], best: object) -> tuple[P
     """Accuracy and loss of every epoch, phase after phase, with the epoch that was kept; empty without epochs."""
     if not history:
         return ()
-    last, kept = history[-1], _place(history, best)
+    last, kept = history[-1], place_of(best, history)
 
     def paint_accuracy(figure: Figure, ink: str) -> None:
         axes = _lines(figure, history, "accuracy", 100.0, kept, ink)
@@ -37,13 +38,6 @@ def history_plots(history: Sequence[Mapping[str, Any]], best: object) -> tuple[P
         drawn("accuracy", f"Accuracy over {len(history)} epochs: {accuracy}.", SIZE, paint_accuracy),
         drawn("loss", f"Loss over {len(history)} epochs: {loss}.", SIZE, paint_loss),
     )
-
-
-def _place(history: Sequence[Mapping[str, Any]], best: object) -> int | None:
-    if not isinstance(best, Mapping):
-        return None
-    wanted = (best.get("phase"), best.get("epoch"))
-    return next((place for place, one in enumerate(history) if (one.get("phase"), one.get("epoch")) == wanted), None)
 
 
 def _lines(

@@ -119,7 +119,7 @@ def render(
     main = evaluation.artifacts[evaluation.default]
     judgement = main.judgement
     history = readable_history(evaluation.training)
-    signs = training_signs(history)
+    signs = training_signs(history, evaluation.training.get("best"))
     ranking = rank(judgement.answers, judgement.labels)
     page = _Page(folder)
     if len(evaluation.artifacts) > 1:
