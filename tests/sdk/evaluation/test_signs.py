@@ -44,6 +44,8 @@ def test_a_validation_loss_that_rises() -> None:
     rising = [0.6, 0.4, 0.3, 0.25, 0.24, 0.26, 0.3, 0.33, 0.36, 0.4]
     assert names(epochs(GOOD, GOOD, FALLING, rising)) == {"rising loss"}
     assert names(epochs(GOOD, GOOD, rising, rising)) == set(), "both losses rise: that is no overfitting"
+    wavering = [0.2, 0.1, 0.05, 0.02, 0.014, 0.011, 0.012, 0.016, 0.012, 0.013]
+    assert names(epochs(GOOD, GOOD, FALLING, wavering)) == set(), "next to nothing is left to rise from"
 
 
 def test_an_early_best_epoch() -> None:
