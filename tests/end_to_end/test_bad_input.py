@@ -139,11 +139,12 @@ def test_no_folder_to_write_to(name: str, digits_model: Path, digits_bundle: Pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 32 kB: less than a bundle of digits, or the lines of 1,797 pictures."""
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 32 kB, less than a bundle of digits or the lines of 1,797 pictures; or as a test asks for."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)], capture_output=True)
+    size = f"size={getattr(request, 'param', '32k')}"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount a tmpfs")
     yield folder
@@ -155,6 +156,17 @@ def test_a_full_disk_while_converting(digits_model: Path, digits_folder: Path, s
     done = orilla(*arguments_for("convert", digits_model, digits_folder, small_disk), *arguments)
     assert_refused(done, "out.orilla")
     assert not list(small_disk.iterdir())
+
+
+# What is refused before the work: less than the model. What is found when the first epoch ends: less than a checkpoint.
+@pytest.mark.parametrize(
+    ("small_disk", "named"), [("32k", "out.keras"), ("1m", "checkpoint.npz")], indirect=["small_disk"]
+)
+def test_a_full_disk_while_training(named: str, small_disk: Path, tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", "a", "b", count=8)
+    done = orilla(*arguments_for("train", Path(), data, small_disk), "--epochs", "2")
+    assert_refused(done, named)
+    assert not [path for path in small_disk.rglob("*") if path.suffix in {".keras", ".npz"} or ".part" in path.name]
 
 
 def test_a_full_disk_while_running(digits_bundle: Path, digits_folder: Path, small_disk: Path) -> None:

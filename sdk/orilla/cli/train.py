@@ -85,6 +85,13 @@ _KEEPING = grouped(
         show_default=True,
         help="Make NAME.training beside the model: history, logs, augmented.png, checkpoint.",
     ),
+    click.option(
+        "--cache-gib",
+        type=click.FloatRange(min=0),
+        default=2.0,
+        show_default=True,
+        help="Disk that resized pictures may take among scratch files (TMPDIR); others are read again in each epoch.",
+    ),
 )
 
 
@@ -107,7 +114,7 @@ _KEEPING = grouped(
 @_KEEPING
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
-def command(data: str, output: str, quiet: bool, as_json: bool, **options: Any) -> None:
+def command(data: str, output: str, cache_gib: float, quiet: bool, as_json: bool, **options: Any) -> None:
     """Train a classifier on DATA.
 
     DATA is a folder with a subfolder a class, a CSV or JSONL with path and label or class_id, an .npz with images and
@@ -118,7 +125,7 @@ def command(data: str, output: str, quiet: bool, as_json: bool, **options: Any) 
     from orilla.training import train
 
     with training_display(quiet) as progress:
-        result = train(data, output=output, progress=progress, **options)
+        result = train(data, output=output, cache_bytes=int(cache_gib * 2**30), progress=progress, **options)
     if as_json:
         print_json(_as_json(result))
     else:

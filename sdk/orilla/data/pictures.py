@@ -60,7 +60,7 @@ class Pictures:
 
     `prepare` reads every picture once: it finds the unreadable ones before the first step of training and keeps the
     resized ones in a temporary file of at most `cache_bytes`, and of at most half of what is free on its disk. Pictures
-    beyond that are read again each time. The file is gone when the block ends.
+    beyond that are read again each time. The file is gone when the block ends, or the process is killed.
     """
 
     def __init__(self, images: LabelledImages, preprocess: Preprocess, *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -70,6 +70,7 @@ class Pictures:
         self._folder = Path(tempfile.mkdtemp(prefix="orilla-"))
         limit = min(cache_bytes, shutil.disk_usage(self._folder).free // 2) // int(np.prod(self.shape))
         self._cached = Rows(self._folder / "pictures", self.shape, np.uint8, limit)
+        self._cached.hide()
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +110,7 @@ class Pictures:
             if progress:
                 progress(min(start + _CHUNK, len(self)), len(self))
         if failures:
-            raise _unreadable(failures, len(self))
+            raise _unreadable(failures, len(self), "Repair or remove these files; nothing was trained.")
 
     def take(self, places: Sequence[int] | NDArray[np.int64]) -> Tensors:
         """The tensors of some pictures, uint8 [n, height, width, depth], in the order of `places`.
@@ -126,7 +127,7 @@ class Pictures:
         read = self._decoder.read(self._paths(places[~waiting]))
         for row, tensor in zip(np.flatnonzero(~waiting), read, strict=True):
             if isinstance(tensor, SourceError):
-                raise _unreadable([tensor], len(self))
+                raise _unreadable([tensor], len(self), "It could be read before: bring it back as it was.")
             batch[row] = tensor
         return batch
 
@@ -139,8 +140,8 @@ class Pictures:
         return [self.images.full_path(int(place)) for place in places]
 
 
-def _unreadable(failures: Sequence[SourceError], total: int) -> DataError:
+def _unreadable(failures: Sequence[SourceError], total: int, remedy: str) -> DataError:
     named = " ".join(failure.message for failure in failures[:_NAMED])
     more = f" … and {len(failures) - _NAMED} more." if len(failures) > _NAMED else ""
     count = f"{len(failures)} of {total} pictures cannot be read: "
-    return DataError(f"{count}{named}{more}", "Repair or remove these files; nothing was trained.")
+    return DataError(f"{count}{named}{more}", remedy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,8 +40,13 @@ class Rows:
         self.close()
 
     def close(self) -> None:
-        """Close the file; it stays where it is."""
+        """Close the file; it stays where it is, unless it was hidden."""
         self._file.close()
+
+    def hide(self) -> None:
+        """Take the file's name away: its room is free again with the end of this process, however that comes."""
+        with suppress(OSError):  # Windows removes no open file.
+            self._path.unlink()
 
     def __len__(self) -> int:
         return self._count

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from orilla.keras_backend import keras_and_tensorflow
 from orilla.training.progress import EpochEnd
+from orilla_runtime.errors import SinkError
 
 _FILE = "events.out.tfevents.0.orilla"
 """One name: a log that is written again takes the place of the old one."""
 
 
 class EventLog:
-    """Two runs in `folder`, `train` and `validation`, with the tags that Keras' own callback writes."""
+    """Two runs in `folder`, `train` and `validation`, with the tags that Keras' own callback writes.
+
+    Raises:
+        SinkError: here and in `write`: the disk is full, or the folder cannot be written to.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._writers = {name: self._writer(folder / name) for name in ("train", "validation")}
+        self._folder = folder
+        with _told(folder):
+            self._writers = {name: self._writer(folder / name) for name in ("train", "validation")}
 
     @staticmethod
     def _writer(folder: Path) -> Any:
@@ -33,8 +42,9 @@ class EventLog:
         validation = {"epoch_loss": end.val_loss, "epoch_accuracy": end.val_accuracy}
         if end.val_balanced is not None:
             validation["epoch_balanced_accuracy"] = end.val_balanced
-        self._add("train", number, train)
-        self._add("validation", number, validation)
+        with _told(self._folder):
+            self._add("train", number, train)
+            self._add("validation", number, validation)
 
     def _add(self, run: str, number: int, values: dict[str, float]) -> None:
         _, tf = keras_and_tensorflow()
@@ -46,6 +56,19 @@ class EventLog:
         self._writers[run].flush()
 
     def close(self) -> None:
-        """Close both files."""
+        """Close both files. Every epoch is in them already, so a full disk takes nothing away here."""
+        _, tf = keras_and_tensorflow()
         for writer in self._writers.values():
-            writer.close()
+            with suppress(OSError, tf.errors.OpError):
+                writer.close()
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """TensorFlow has errors of its own for what a disk does."""
+    _, tf = keras_and_tensorflow()
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error.message).rpartition("; ")[2]
+        raise SinkError(f"{folder}: {reason or error}.", "Free space there.") from error

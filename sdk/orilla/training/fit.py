@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orilla.data.apart import check_apart
 from orilla.data.augment import Augment
 from orilla.data.feed import Feed
 from orilla.data.opening import open_data
@@ -31,17 +34,19 @@ from orilla.training.optimization import Run
 from orilla.training.parts import check_parts, class_weights, label_names, parts_of
 from orilla.training.plan import Plan, Wishes, check_output, plan_for
 from orilla.training.progress import Advance, Event, Note, Phase, Progress, silent
-from orilla.training.result import TrainResult, recipe_record, training_record, versions
+from orilla.training.result import TrainResult, origin_of, recipe_record, training_record, versions
 from orilla.training.sharpness import calibrate
 from orilla.training.standing import Fitted
 from orilla.training.transfer import transfer
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.bundle.manifest import Accuracy
+from orilla_runtime.errors import DataError, SinkError
 from orilla_runtime.labelled import require_classes
 from orilla_runtime.labelled.scores import top1
 from orilla_runtime.preprocess import Channels, Fit
 
 CHECKPOINT_SECONDS = 60.0
+_GO_ON = "the same command with --resume goes on from the last checkpoint."
 _BYTES_PER_WEIGHT, _SPARE_BYTES = 4, 256 * 1024
 
 
@@ -63,6 +68,7 @@ def train(
     resume: bool = False,
     record: bool = True,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    keep_checkpoint: bool = False,
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
     **changes: Any,
@@ -96,6 +102,7 @@ def train(
         resume: go on with a training that was killed; where there is none it begins anew.
         record: make the folder `NAME.training`; without it nothing can be resumed.
         checkpoint_seconds: also within an epoch, the checkpoint is renewed when so much time has gone by.
+        keep_checkpoint: leave it beside the model that is written: with `resume` the same call then only judges anew.
         cache_bytes: how much disk the resized pictures may take while training runs.
         progress: is told of every phase and epoch.
         changes: fields of the model's `TrainingRecipe` that are to differ, such as `epochs`, `learning_rate`,
@@ -113,6 +120,8 @@ def train(
     entry = wishes.check()
     target = check_output(output)
     neighbour = Neighbour(target)
+    if record:
+        check_apart(neighbour.path, data, otherwise=", or add --no-record")
     notes = _Notes(progress or silent, neighbour)
     images = open_data(data)
     require_classes(images, 2)
@@ -126,47 +135,48 @@ def train(
     digest = images.digest()
     devices = Devices()
     devices.check(plan, len(places.train), notes)
-    made_of = identity(plan, data_digest=digest, split_digest=parts.digest(), versions=versions(), devices=len(devices))
+    origin = origin_of(plan)
+    made_of = identity(
+        plan, origin, data_digest=digest, split_digest=parts.digest(), versions=versions(), devices=len(devices)
+    )
     checkpoint = _checkpoint(neighbour, made_of, resume, notes) if record else None
+    keeper = Keeper(neighbour.checkpoint if record else None, made_of, checkpoint_seconds, checkpoint)
+    with computing_in(plan.recipe.precision), devices.scope():
+        net = _built(entry, plan, len(labels), target)
 
-    with Pictures(images, plan.preprocess, cache_bytes=cache_bytes) as pictures:
+    with (
+        _told_how_to_go_on(keeper, notes),
+        closing(neighbour),
+        Pictures(images, plan.preprocess, cache_bytes=cache_bytes) as pictures,
+    ):
         notes(Phase("read", f"{len(images)} pictures of {len(labels)} classes", len(images)))
         pictures.prepare(lambda done, _total: notes(Advance(done)))
         change = Augment(plan.seed, plan.recipe.augmentation, len(images)) if plan.recipe.augmentation.changes else None
         if record:
-            told = {**recipe_record(plan, digest), "data": str(data), "preprocess": asdict(plan.preprocess)}
+            told = {**recipe_record(plan, origin, digest), "data": str(data), "preprocess": asdict(plan.preprocess)}
             neighbour.open(told, parts, checkpoint.history if checkpoint else ())
             write_augmented(neighbour.path / "augmented.png", pictures, places.train, change)
-        keeper = Keeper(neighbour.checkpoint if record else None, made_of, checkpoint_seconds, checkpoint)
-        try:
-            with computing_in(plan.recipe.precision), devices.scope():
-                net = _built(entry, plan, len(labels), target)
-                runs = _trained(net, entry, plan, pictures, places, change, len(devices), keeper, notes)
-        except KeyboardInterrupt:
-            if neighbour.checkpoint.is_file():
-                notes(Note("Interrupted; the same command with --resume goes on from the last checkpoint."))
-            raise
-        finally:
-            neighbour.close()
+        with computing_in(plan.recipe.precision), devices.scope():
+            runs, kept = _trained(net, entry, plan, pictures, places, change, len(devices), keeper, notes)
         net = _in_float32(net, plan, len(labels))
         temperature = calibrate(net, pictures, places.validation, plan.recipe.batch_size)
         judged = _judged(net, pictures, places.test, plan.recipe.batch_size, notes)
-
-    history = tuple(epoch for run in runs for epoch in run.history)
-    best = runs[-1].best
-    recorded = training_record(
-        plan=plan,
-        data_digest=digest,
-        split=parts,
-        history=history,
-        best=best,
-        test=judged,
-        temperature=temperature,
-    )
-    card = KerasCard(labels, plan.preprocess, "probabilities", recorded)
-    save_model(net, target, card)
-    if record:
-        neighbour.finished()
+        history = tuple(epoch for run in runs for epoch in run.history)
+        best = kept.best
+        recorded = training_record(
+            plan=plan,
+            origin=origin,
+            data_digest=digest,
+            split=parts,
+            history=history,
+            best=best,
+            test=judged,
+            temperature=temperature,
+        )
+        card = KerasCard(labels, plan.preprocess, "probabilities", recorded)
+        save_model(net, target, card)
+        if record and not keep_checkpoint:
+            neighbour.finished()
     return TrainResult(target, card, history, best, judged, time.monotonic() - started, tuple(notes.texts))
 
 
@@ -182,6 +192,21 @@ class _Notes:
             self.texts.append(event.text)
         self._neighbour(event)
         self._progress(event)
+
+
+@contextmanager
+def _told_how_to_go_on(keeper: Keeper, notes: _Notes) -> Iterator[None]:
+    """Where a checkpoint is kept, what ends the training early says how the rest of it is done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if keeper.kept:
+            notes(Note(f"Interrupted; {_GO_ON}"))
+        raise
+    except (DataError, SinkError) as error:
+        if not keeper.kept:
+            raise
+        raise type(error)(error.message, f"{error.remedy} Then {_GO_ON}".strip()) from error
 
 
 def _checkpoint(neighbour: Neighbour, made_of: dict[str, Any], resume: bool, notes: _Notes) -> Checkpoint | None:
@@ -245,7 +270,8 @@ def _trained(
     devices: int,
     keeper: Keeper,
     progress: Progress,
-) -> tuple[Fitted, ...]:
+) -> tuple[tuple[Fitted, ...], Fitted]:
+    """The phases in their order, and the one whose best epoch the net is left with."""
     class_ids, recipe = pictures.images.class_ids, plan.recipe
     assert class_ids is not None
     weights = class_weights(class_ids, places.train, recipe.class_weights)
@@ -256,7 +282,8 @@ def _trained(
     keras, _ = keras_and_tensorflow()
     logits = keras.Model(net.input, net.get_layer("logits").output)
     run = Run("train", recipe.epochs, recipe.learning_rate, recipe.patience, recipe)
-    return (fit_best(logits, train, validation, run, seed=plan.seed, progress=progress, keeper=keeper, change=change),)
+    fitted = fit_best(logits, train, validation, run, seed=plan.seed, progress=progress, keeper=keeper, change=change)
+    return (fitted,), fitted
 
 
 def _judged(net: Any, pictures: Pictures, places: NDArray[np.int64], batch_size: int, progress: Progress) -> Accuracy:

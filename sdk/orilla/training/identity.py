@@ -8,17 +8,19 @@ from dataclasses import asdict
 from typing import Any
 
 from orilla.training.plan import Plan
+from orilla.training.result import Origin
 from orilla_runtime.errors import UsageError
 
 _PICTURES = {"data_digest": "other pictures or labels", "split_digest": "another split"}
 
 
 def identity(
-    plan: Plan, *, data_digest: str, split_digest: str, versions: Mapping[str, str], devices: int
+    plan: Plan, origin: Origin, *, data_digest: str, split_digest: str, versions: Mapping[str, str], devices: int
 ) -> dict[str, Any]:
-    """Everything that decides the weights, as plain JSON."""
-    options = asdict(plan)
+    """Everything that decides the weights, as plain JSON. Files count by what is in them: they may be moved."""
+    options = {**asdict(plan), "weights": _content(origin.weights), "start": _content(origin.start)}
     recipe, preprocess = options.pop("recipe"), options.pop("preprocess")
+    del options["split"]  # its digest says more
     made: dict[str, Any] = json.loads(
         json.dumps(
             {
@@ -30,6 +32,10 @@ def identity(
         )
     )
     return made
+
+
+def _content(origin: str | Mapping[str, str] | None) -> str:
+    return f"sha256 {origin['sha256']}" if isinstance(origin, Mapping) else origin or ""
 
 
 def check_same(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

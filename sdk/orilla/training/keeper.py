@@ -24,6 +24,8 @@ class Keeper:
         self._behind = list(resumed.behind) if resumed else []
         self._before: Arrays = resumed.groups.get("before", ()) if resumed else ()
         self._written = time.monotonic()
+        self.kept = resumed is not None
+        """True where a checkpoint of this training is on the disk."""
 
     def finished(self, phase: str) -> Fitted | None:
         """What came of a phase that was finished before the training was killed."""
@@ -63,4 +65,5 @@ class Keeper:
             return
         kept = {**groups, "before": self._before}
         write_checkpoint(self._path, Checkpoint(self._identity, tuple(self._behind), standing, kept))
+        self.kept = True
         self._written = time.monotonic()

@@ -11,6 +11,7 @@ from orilla.training.optimization import Run, compile_model
 from orilla.training.progress import Note, Phase, Progress
 from orilla.training.standing import Fitted
 from orilla.training.watch import Watch
+from orilla_runtime.errors import OrillaError
 
 
 def fit_best(
@@ -27,7 +28,7 @@ def fit_best(
     """Train `model` (its output are logits) and leave it with the weights of its best epoch.
 
     Raises:
-        OrillaError: the loss became infinite or no number, and no epoch before was good.
+        OrillaError: the loss became infinite or no number, and no epoch before was good; or the memory is too small.
         DataError: a picture cannot be read any more. SinkError: the checkpoint cannot be written.
     """
     progress(Phase(run.phase, f"{len(train.places)} pictures, {run.epochs} epochs at most", run.epochs))
@@ -51,9 +52,14 @@ def fit_best(
                 shuffle=False,
                 verbose=0,
             )
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
             for failure in (*train.failures, *validation.failures):
                 raise failure from None
+            if isinstance(error, tf.errors.ResourceExhaustedError):
+                raise OrillaError(
+                    f"There is not enough memory for a step on {train.batch_size} pictures.",
+                    "Take a smaller --batch-size, or a smaller --image-size.",
+                ) from error
             raise
     return watch.result()
 

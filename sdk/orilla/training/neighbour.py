@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from orilla.data.split import Split
+from orilla.locking import lock
 from orilla.training.checkpoint import Checkpoint, read_checkpoint
 from orilla.training.events import EventLog
 from orilla.training.plan import FOLDER_SUFFIX
@@ -22,6 +24,7 @@ from orilla.training.progress import EpochEnd, Event
 from orilla_runtime.errors import SinkError
 from orilla_runtime.files import replaced
 
+_HELD = ".lock"
 COLUMNS = tuple(field.name for field in fields(EpochEnd))
 
 
@@ -32,6 +35,7 @@ class Neighbour:
         self.path = model.with_suffix(FOLDER_SUFFIX)
         self.checkpoint = self.path / "checkpoint.npz"
         self._log: EventLog | None = None
+        self._held: BinaryIO | None = None
         self._epochs = 0
 
     def unfinished(self) -> Checkpoint | None:
@@ -46,10 +50,11 @@ class Neighbour:
         """Make the folder and write what is known; `history` are the epochs that a resumed training has behind it.
 
         Raises:
-            SinkError: the folder cannot be made or written to.
+            SinkError: the folder cannot be made or written to, or another training is writing to it.
         """
         try:
             self.path.mkdir(exist_ok=True)
+            self._hold()
             for part in self.path.glob(".*.part*"):
                 part.unlink()  # a killed training leaves the file that it was writing
         except OSError as error:
@@ -70,22 +75,55 @@ class Neighbour:
         if self._log is None or not isinstance(event, EpochEnd):
             return
         self._epochs += 1
-        try:
-            with (self.path / "history.csv").open("a", encoding="utf-8", newline="") as file:
-                row = asdict(event)
-                values = (row[name] for name in COLUMNS)
-                csv.writer(file, lineterminator="\n").writerow(["" if value is None else value for value in values])
-        except OSError as error:
-            raise SinkError(f"{self.path / 'history.csv'}: {error.strerror or error}.", "Free space.") from error
+        row = asdict(event)
+        _append(self.path / "history.csv", ["" if row[name] is None else row[name] for name in COLUMNS])
         self._log.write(self._epochs, event)
 
     def close(self) -> None:
-        """Close the logs."""
+        """Close the logs, and let another training have the folder."""
         if self._log is not None:
             self._log.close()
             self._log = None
+        if self._held is not None:
+            with suppress(OSError):  # Windows removes no open file; what is left there means nothing.
+                (self.path / _HELD).unlink()
+            self._held.close()
+            self._held = None
+
+    def _hold(self) -> None:
+        """Two trainings that write the same files would spoil both."""
+        held = (self.path / _HELD).open("wb")
+        try:
+            lock(held)
+        except (BlockingIOError, PermissionError) as error:
+            held.close()
+            raise SinkError(
+                f"{self.path} belongs to a training that is running.", "Wait for its end, or give another --output."
+            ) from error
+        except OSError:  # a file system without locks
+            held.close()
+        else:
+            self._held = held
 
     def finished(self) -> None:
         """The model is written: there is nothing to go on from any more."""
         with suppress(OSError):
             self.checkpoint.unlink()
+
+
+def _append(table: Path, row: Sequence[Any]) -> None:
+    """Add a row to a CSV, whole or not at all.
+
+    Raises:
+        SinkError: it cannot be written.
+    """
+    try:
+        before = table.stat().st_size
+        try:
+            with table.open("a", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerow(row)
+        except OSError:
+            os.truncate(table, before)  # a full disk takes the first part of a row
+            raise
+    except OSError as error:
+        raise SinkError(f"{table}: {error.strerror or error}.", "Free space there.") from error

@@ -12,12 +12,39 @@ from typing import Any
 
 from orilla.data.split import Split
 from orilla.evaluation.temperature import Temperature
+from orilla.models.entry import IMAGENET, RANDOM
 from orilla.training.plan import Plan
 from orilla.training.progress import EpochEnd
 from orilla_converters.keras_card import KerasCard
 from orilla_runtime.bundle.manifest import Accuracy
+from orilla_runtime.labelled.images import file_digest
 
 _PACKAGES = ("orilla", "tensorflow", "keras", "numpy", "opencv-python-headless", "opencv-python")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a training starts from, as it is written down: of a file its own name and sha256, not where it lies.
+
+    weights: `imagenet`, `random`, or a file of pretrained weights. start: the model that training goes on from, if any.
+    """
+
+    weights: str | dict[str, str]
+    start: dict[str, str] | None
+
+
+def origin_of(plan: Plan) -> Origin:
+    """Reads the files once.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    named = plan.weights in {IMAGENET, RANDOM}
+    return Origin(plan.weights if named else _file(plan.weights), _file(plan.start) if plan.start else None)
+
+
+def _file(path: str) -> dict[str, str]:
+    return {"file": Path(path).name, "sha256": file_digest(Path(path))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +77,7 @@ class TrainResult:
 def training_record(
     *,
     plan: Plan,
+    origin: Origin,
     data_digest: str,
     split: Split,
     history: Sequence[EpochEnd],
@@ -59,7 +87,7 @@ def training_record(
 ) -> dict[str, Any]:
     """Enough to repeat the training, as plain JSON. Nothing in it depends on the clock."""
     return {
-        **recipe_record(plan, data_digest),
+        **recipe_record(plan, origin, data_digest),
         "split": {name: list(part) for name, part in asdict(split).items()},
         "split_digest": split.digest(),
         "history": [_without_seconds(epoch) for epoch in history],
@@ -69,15 +97,15 @@ def training_record(
     }
 
 
-def recipe_record(plan: Plan, data_digest: str) -> dict[str, Any]:
+def recipe_record(plan: Plan, origin: Origin, data_digest: str) -> dict[str, Any]:
     """What a training was told, before it began."""
     return {
         "data_digest": data_digest,
         "seed": plan.seed,
         "model": plan.model,
-        "weights": plan.weights,
+        **asdict(origin),
         "shares": {"validation": plan.validation, "test": plan.test},
-        "split_from": plan.split,
+        "split_from": Path(plan.split).name,
         "group": plan.group,
         "recipe": asdict(plan.recipe),
         "versions": versions(),

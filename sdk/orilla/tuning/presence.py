@@ -13,10 +13,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
-_FAR = 1 << 30
-"""Windows locks bytes for readers too: one that no file has leaves its words readable."""
+from orilla.locking import lock
 
 
 @contextmanager
@@ -26,7 +24,7 @@ def present(folder: Path) -> Iterator[str]:
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     path = folder / name
     with path.open("wb") as file:
-        _lock(file)
+        lock(file)
         try:
             yield name
         finally:
@@ -39,7 +37,7 @@ def lives(folder: Path, name: str) -> bool:
     """True where the worker of that name holds its file."""
     try:
         with (folder / Path(name).name).open("r+b") as file:
-            _lock(file)
+            lock(file)
     except FileNotFoundError:
         return False
     except OSError:
@@ -51,16 +49,3 @@ def forget(folder: Path, name: str) -> None:
     """Remove the file of a worker that died."""
     with suppress(OSError):
         (folder / Path(name).name).unlink()
-
-
-def _lock(file: BinaryIO) -> None:
-    """Take the lock or raise OSError at once; closing the file gives it back."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(_FAR)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

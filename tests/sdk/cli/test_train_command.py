@@ -37,7 +37,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_a_model_is_trained(data: Path, tmp_path: Path) -> None:
-    done = orilla("train", data, "--output", tmp_path / "m.keras", "--epochs", 2, "--batch-size", 4, "--json")
+    options = ("--epochs", 2, "--batch-size", 4, "--cache-gib", 0)
+    done = orilla("train", data, "--output", tmp_path / "m.keras", *options, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["labels"] == ["bright", "dark"]

@@ -14,6 +14,7 @@ import pytest
 
 from orilla.evaluation.evaluate import ArtifactEvaluation, Evaluation
 from orilla.evaluation.judgement import Criteria, judge
+from orilla.evaluation.report.card import training_facts
 from orilla.evaluation.report.page import check_page, read_intended_use, write_report
 from orilla_runtime.errors import DataError, SinkError, UsageError
 from orilla_runtime.labelled import LabelledImages
@@ -156,6 +157,15 @@ def _single(folder: Path, classes: int) -> Evaluation:
     entry = ArtifactEvaluation("m", "onnx", None, judged.accuracy, None, (0,), judged)
     images = LabelledImages(folder, (Path("one.png"),), np.array([1]), labels)
     return Evaluation(labels, ("one.png",), (1,), (entry,), images=images)
+
+
+def test_what_training_started_from_is_told_by_name_and_content() -> None:
+    started = {"weights": {"file": "net.h5", "sha256": "ab" * 32}, "start": {"file": "m.keras", "sha256": "cd" * 32}}
+    assert training_facts(started) == {
+        "started from": f"net.h5, sha256 {'ab' * 32}",
+        "goes on from": f"m.keras, sha256 {'cd' * 32}",
+    }
+    assert training_facts({"weights": "imagenet", "start": None}) == {"started from": "imagenet"}
 
 
 def test_a_place_that_cannot_take_the_page_is_found_first(tmp_path: Path) -> None:

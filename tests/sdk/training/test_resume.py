@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -77,15 +78,21 @@ def assert_same(one: Path, two: Path) -> None:
     assert first.training["best"] == second.training["best"]
 
 
-def child(*trainings: dict[str, Any]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", CHILD, json.dumps(list(trainings))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def child(scratch: Path, *trainings: dict[str, Any]) -> subprocess.Popen[str]:
+    command, environment = (
+        [sys.executable, "-c", CHILD, json.dumps(list(trainings))],
+        {**os.environ, "TMPDIR": str(scratch)},
+    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def killed_and_resumed(whole: dict[str, Any], folder: Path, kill_after: str, pause: float) -> None:
     """Train to the end; again, with a kill `pause` seconds after an epoch's end; resume; compare."""
-    first, second = folder / "whole.keras", folder / "killed.keras"
-    process = child({**whole, "output": str(first)}, {**whole, "output": str(second), "checkpoint_seconds": 0.01})
+    first, second, scratch = folder / "whole.keras", folder / "killed.keras", folder / "scratch"
+    scratch.mkdir()
+    process = child(
+        scratch, {**whole, "output": str(first)}, {**whole, "output": str(second), "checkpoint_seconds": 0.01}
+    )
     assert process.stdout is not None
     seen = 0
     for line in process.stdout:
@@ -98,7 +105,8 @@ def killed_and_resumed(whole: dict[str, Any], folder: Path, kill_after: str, pau
     assert process.returncode == -signal.SIGKILL, errors
     assert first.is_file()
     assert not second.is_file(), "it was killed too late"
-    process = child({**whole, "output": str(second), "checkpoint_seconds": 0.01, "resume": True})
+    assert not list(scratch.glob("orilla-*/*")), "its pictures would fill the disk"
+    process = child(scratch, {**whole, "output": str(second), "checkpoint_seconds": 0.01, "resume": True})
     printed, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     assert kill_after not in printed.splitlines()
@@ -198,6 +206,20 @@ def stopped(unfinished: Path, tmp_path: Path) -> Path:
 def test_other_options_are_refused_by_name(changes: dict[str, Any], says: str, stopped: Path, stripes: Path) -> None:
     with pytest.raises(UsageError, match=says):
         trained(stripes, stopped, resume=True, **changes)
+
+
+def test_a_file_of_weights_counts_by_what_is_in_it(stripes: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"model": "tiny_transfer", "head_epochs": 2, "epochs": 0}
+    output, first, moved = tmp_path / "m.keras", tmp_path / "net.h5", tmp_path / "moved.h5"
+    first.write_bytes(b"weights")
+    with pytest.raises(KeyboardInterrupt):
+        trained(stripes, output, weights=first, **options, progress=stop_at("head", 1))
+    moved.write_bytes(b"other weights")
+    with pytest.raises(UsageError, match=r"weights='sha256 [0-9a-f]{64}' where it is 'sha256"):
+        trained(stripes, output, weights=moved, **options, resume=True)
+    first.replace(moved)
+    result = trained(stripes, output, weights=moved, **options, resume=True)
+    assert [end.epoch for end in result.history] == [1, 2]
 
 
 def test_other_pictures_are_refused(stopped: Path, tmp_path: Path) -> None:

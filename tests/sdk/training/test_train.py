@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -267,6 +269,7 @@ def test_transfer_trains_the_head_and_then_the_last_blocks(stripes: Path, tmp_pa
     assert names == ["read", "features", "head", "fine-tune", "test"]
     ends = {phase: [end for end in result.history if end.phase == phase] for phase in ("head", "fine-tune")}
     assert len(ends["fine-tune"]) == 1
+    assert result.history == (*ends["head"], *ends["fine-tune"])
     # Fine-tuning may come out equal to the head, which is then kept.
     assert (result.best.val_accuracy, -result.best.val_loss) == max(
         (end.val_accuracy, -end.val_loss) for end in result.history
@@ -309,7 +312,60 @@ def test_a_split_is_taken_from_the_folder_of_another_training(
     options: dict[str, Any] = {"model": "tiny", "epochs": 1, "image_size": 8, "seed": 77}
     again = train(trained.data, output=tmp_path / "m.keras", split=split, record=False, **options)
     assert again.card.training["split"] == trained.result.card.training["split"]
-    assert again.card.training["split_from"] == str(split)
+    assert again.card.training["split_from"] == "split.csv"
+
+
+def test_files_that_training_starts_from_are_recorded_by_name_and_content(
+    stripes: Path, trained: Trained, tmp_path: Path
+) -> None:
+    weights_file = tmp_path / "Ana's machine" / "net.h5"
+    weights_file.parent.mkdir()
+    weights_file.write_bytes(b"weights")
+    options: dict[str, Any] = {"image_size": 8, "head_epochs": 1, "epochs": 0, "weights": weights_file}
+    record = train(stripes, output=tmp_path / "m.keras", model="tiny_transfer", **options).card.training
+    assert record["weights"] == {"file": "net.h5", "sha256": hashlib.sha256(b"weights").hexdigest()}
+    assert record["start"] is None
+    written = json.loads((tmp_path / "m.training" / "recipe.json").read_text())
+    assert written["weights"] == record["weights"]
+    start = trained.result.path
+    options = {"model": "tiny", "image_size": 8, "epochs": 1, "record": False, "start": start}
+    went_on = train(stripes, output=tmp_path / "next.keras", **options).card.training
+    assert went_on["weights"] == "random"
+    assert went_on["start"] == {"file": "m.keras", "sha256": hashlib.sha256(start.read_bytes()).hexdigest()}
+    assert all(str(tmp_path) not in json.dumps(each) for each in (record, went_on))
+
+
+def test_weights_of_another_net_are_refused_before_a_picture_is_read(stripes: Path, tmp_path: Path) -> None:
+    net = tiny.build_tiny(image_size=8, depth=3, classes=2)
+    net.save(tmp_path / "other.keras")
+    events: list[Event] = []
+    options: dict[str, Any] = {"weights": tmp_path / "other.keras", "image_size": 64, "progress": events.append}
+    with pytest.raises(DataError, match=r"other\.keras is of another net"):
+        train(stripes, output=tmp_path / "m.keras", model="efficientnet_lite0", **options)
+    assert events == []
+    assert not (tmp_path / "m.training").exists()
+
+
+def test_a_folder_among_the_classes_is_refused(stripes: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"model": "tiny", "epochs": 1, "image_size": 8}
+    for output in (stripes / "m.keras", stripes / "lying" / "m.keras"):
+        with pytest.raises(UsageError, match=r"m\.training would lie among the class folders.*\n.*--no-record"):
+            train(stripes, output=output, **options)
+    train(stripes, output=stripes / "m.keras", record=False, **options)
+    assert read_labelled(stripes).classes == ("lying", "standing")
+
+
+def test_two_trainings_do_not_write_into_one_folder(stripes: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"output": tmp_path / "m.keras", "model": "tiny", "epochs": 1, "image_size": 8}
+
+    def another(event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            with pytest.raises(SinkError, match=r"m\.training belongs to a training that is running.*\nWait"):
+                train(stripes, **options)
+
+    first = train(stripes, progress=another, **options)
+    assert first.path.is_file()
+    assert not (tmp_path / "m.training" / ".lock").exists()
 
 
 @pytest.mark.parametrize(
@@ -355,7 +411,7 @@ def test_a_picture_that_vanishes_in_mid_training_is_named_and_the_checkpoint_sta
             (stripes / "lying" / "20.png").unlink(missing_ok=True)
 
     options: dict[str, Any] = {"model": "tiny", "image_size": 8, "epochs": 9, "cache_bytes": 0, "test": 0.1}
-    with pytest.raises(DataError, match=r"2[01]\.png"):
+    with pytest.raises(DataError, match=r"2[01]\.png.*\n.*bring it back.*--resume goes on"):
         train(stripes, output=tmp_path / "m.keras", progress=vanish, **options)
     assert not (tmp_path / "m.keras").exists()
     assert (tmp_path / "m.training" / "checkpoint.npz").is_file()

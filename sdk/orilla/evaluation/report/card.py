@@ -74,9 +74,14 @@ def training_facts(training: Mapping[str, Any]) -> dict[str, str]:
     for name, key in (("sha256 of the data", "data_digest"), ("sha256 of the split", "split_digest"), ("seed", "seed")):
         if key in training:
             found[name] = str(training[key])
-    for name, key in (("grouped by", "group"), ("net", "model"), ("started from", "weights")):
+    for name, key in (
+        ("grouped by", "group"),
+        ("net", "model"),
+        ("started from", "weights"),
+        ("goes on from", "start"),
+    ):
         if training.get(key):
-            found[name] = str(training[key])
+            found[name] = _origin(training[key])
     recipe = training.get("recipe")
     if isinstance(recipe, Mapping):
         found["recipe"] = ", ".join(f"{name} {_short(value)}" for name, value in recipe.items())
@@ -113,6 +118,13 @@ def definitions(facts: Mapping[str, str]) -> str:
     if not facts:
         return ""
     return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts.items()) + "</dl>"
+
+
+def _origin(value: Any) -> str:
+    """A text, or a file as a training writes it down."""
+    if isinstance(value, Mapping):
+        return f"{value.get('file')}, sha256 {value.get('sha256')}"
+    return str(value)
 
 
 def _short(value: Any) -> str:
