@@ -146,11 +146,15 @@ class LineFile:
 
 
 class LineStream:
-    """Standard output, or any text stream of the caller's, as a place for whole lines. It is not closed here."""
+    """Standard output, or any text stream of the caller's, as a place for whole lines. It is not closed here.
+
+    A stream cannot be cut: a line of which a part was written before the disk was full is completed first.
+    """
 
     def __init__(self, stream: TextIO, *, head: str = "") -> None:
         self._stream = stream
-        self._head = head
+        self._head = _encoded(head)
+        self._torn = (b"", b"")
         self._binary: BinaryIO | None = getattr(stream, "buffer", None)
         # Past Python's buffer: what a broken pipe left there would be tried again, and reported, at exit.
         self._raw = self._binary.raw if isinstance(self._binary, BufferedWriter) else None
@@ -158,8 +162,8 @@ class LineStream:
     def begin(self) -> None:
         """A stream has no old content; its first line is due also where no other will follow."""
         if self._head:
-            head, self._head = self._head, ""
-            self.write(head)
+            self._put(self._head)
+            self._head = b""
 
     def write(self, line: str) -> None:
         """Write and flush one line.
@@ -169,11 +173,13 @@ class LineStream:
             SinkError: the stream takes no more (a full disk).
         """
         self.begin()
-        data = _encoded(line)
+        self._put(_encoded(line))
+
+    def _put(self, data: bytes) -> None:
         try:
             self._stream.flush()
             if self._raw is not None:
-                _write_all(self._raw.fileno(), data)
+                self._write_raw(self._raw.fileno(), data)
             elif self._binary is not None:
                 self._binary.write(data)
                 self._binary.flush()
@@ -185,6 +191,16 @@ class LineStream:
         except (OSError, ValueError) as error:  # ValueError: the stream is closed
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise SinkError(f"The output stream cannot be written: {reason}.", "Free space.") from error
+
+    def _write_raw(self, descriptor: int, line: bytes) -> None:
+        torn, rest = self._torn
+        data = rest if torn == line else rest + line
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            self._torn = (line, bytes(left)) if left and (rest or len(left) < len(data)) else (b"", b"")
 
     def close(self) -> None:
         """The stream belongs to the caller."""

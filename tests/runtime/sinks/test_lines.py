@@ -168,6 +168,30 @@ def test_a_reader_that_goes_away_stops_the_run(make: Callable[[io.TextIOWrapper]
             sink.write(frame_record())
 
 
+@BOTH
+def test_a_stream_to_a_full_disk_goes_on_with_whole_lines(make: Callable[..., Sink], tmp_path: Path) -> None:
+    """As the run's queue does: the record that was refused is tried again, or given up, and others follow."""
+    target = tmp_path / "out"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with target.open("w", encoding="utf-8") as stream:
+        sink = make(stream)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            for again in (0, 2):
+                for _ in range(3):
+                    with pytest.raises(SinkError):  # noqa: PT012 - which of them does not fit is unknown
+                        for index in range(again, 10):
+                            sink.write(frame_record(index=index))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sink.write(frame_record(index=11))
+        sink.write(frame_record(index=12))
+    found = indices(make, target)
+    assert found[0] == 0
+    assert found[-2:] == [11, 12]
+    assert len(found) >= 4
+
+
 def test_standard_output_keeps_its_order() -> None:
     program = (
         "import sys; from pathlib import Path; from orilla_runtime.sinks.registry import open_sink;"
