@@ -10,35 +10,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orilla.data.grouping import Grouping, grouping_for
+from orilla.data.grouping import COLUMN, grouping_for
 from orilla.data.split import PARTS, TEST, VALIDATION, split_paths
 from orilla_runtime.errors import DataError, ModelError
 from orilla_runtime.files import replaced
 from orilla_runtime.labelled import LabelledImages
 from orilla_runtime.labelled.images import file_digest
 
+_HEADER = ("path", "label", "class_id", "split")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture of the table; `old` where the model knows it already."""
+    """One picture of the table; `old` where the model knows it already. `group`: empty where it is of none."""
 
     file: Path
     label: str
     part: str
     old: bool
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
     """All pictures of the next training. `labels`: the model's own, then those that only the new pictures have.
 
-    notes: what was left out, and why.
+    known: how many of them are the model's. notes: what was left out, and why. group: the column or the pattern that
+    says the groups; empty where there are none. The table has a column of this very name, so that the rule stays.
     """
 
     rows: tuple[Row, ...]
     labels: tuple[str, ...]
     known: int
     notes: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def new_labels(self) -> tuple[str, ...]:
@@ -51,7 +56,7 @@ class Joined:
         return tuple(row for row in self.rows if row.part == "test" and row.old == old and row.label in labels)
 
     def write(self, path: Path, rows: Iterable[Row] | None = None) -> Path:
-        """Write `path,label,class_id,split`, the paths relative to the table's folder.
+        """Write `path,label,class_id,split` and the groups, the paths relative to the table's folder.
 
         Raises:
             SinkError: it cannot be written. DataError: the name of a file is no text.
@@ -61,9 +66,10 @@ class Joined:
         try:
             with replaced(path) as part, part.open("w", newline="", encoding="utf-8") as file:
                 table = csv.writer(file, lineterminator="\n")
-                table.writerow(("path", "label", "class_id", "split"))
+                table.writerow((*_HEADER, *((self.group,) if self.group else ())))
                 for row in self.rows if rows is None else rows:
-                    table.writerow((_relative(row.file, home), row.label, ids[row.label], row.part))
+                    group = (row.group,) if self.group else ()
+                    table.writerow((_relative(row.file, home), row.label, ids[row.label], row.part, *group))
         except UnicodeEncodeError as error:
             raise DataError(f"{error.object!r}: the name of the file is no text.", "Rename it.") from error
         return path
@@ -81,16 +87,43 @@ def join(base: LabelledImages, new: LabelledImages, labels: Sequence[str], train
     """
     part_of = _recorded(training)
     places = _places(base, part_of)
-    old = [
-        Row(_file(base, place), str(base.label(place)), part_of[base.paths[place].as_posix()], True) for place in places
-    ]
     base = base.subset(places)
+    rule = str(training.get("group") or "")
+    groups = _groups(base, rule)
+    old = [
+        Row(_file(base, place), str(base.label(place)), part_of[path.as_posix()], True, groups[place])
+        for place, path in enumerate(base.paths)
+    ]
+    strange = next((row for row in old if row.label not in labels), None)
+    if strange is not None:
+        raise DataError(
+            f"{strange.file} is {strange.label!r} in {base.root}, and the model has no such class.",
+            "Give the data of the model's training as --base, with the names that its classes had.",
+        )
     fresh, notes = _unseen(old, new)
-    group = str(training.get("group") or "") or None
-    parts = _parts(base, [row.part for row in old], new, fresh, training, group)
-    added = [Row(_file(new, place), str(new.label(place)), parts[place], False) for place in fresh]
+    groups = _groups(new, rule)
+    parts = _parts(old, new, fresh, groups, training)
+    added = [Row(_file(new, place), str(new.label(place)), parts[place], False, groups[place]) for place in fresh]
     unknown = sorted({row.label for row in added} - set(labels))
-    return Joined((*old, *added), (*labels, *unknown), len(labels), tuple(notes))
+    rows = (*old, *added)
+    if not rule and any(row.group for row in rows):
+        rule = COLUMN
+    keeps = rule == rule.strip() and rule not in _HEADER and not _cuts(rows)
+    return Joined(rows, (*labels, *unknown), len(labels), tuple(notes), rule if keeps else "")
+
+
+def _groups(images: LabelledImages, rule: str) -> tuple[str, ...]:
+    """The group of each picture, by the model's rule, or unasked by the column `group`; empty for one of its own."""
+    grouping = grouping_for(images, rule or None)
+    if grouping is None:
+        return ("",) * len(images)
+    return tuple("" if name.startswith("\0") else name for name in grouping.groups)
+
+
+def _cuts(rows: Sequence[Row]) -> bool:
+    """Whether a group stands in two parts already: then no training would take the groups for a rule."""
+    homes: dict[str, str] = {}
+    return any(row.group and homes.setdefault(row.group, row.part) != row.part for row in rows)
 
 
 def _recorded(training: Mapping[str, Any]) -> dict[str, str]:
@@ -136,39 +169,42 @@ def _unseen(old: Sequence[Row], new: LabelledImages) -> tuple[list[int], list[st
 
 
 def _parts(
-    base: LabelledImages,
-    old_parts: Sequence[str],
+    old: Sequence[Row],
     new: LabelledImages,
     fresh: Sequence[int],
+    groups: Sequence[str],
     training: Mapping[str, Any],
-    group: str | None,
 ) -> dict[int, str]:
+    """The part of each new picture: that of its group where the model knows it, else by the model's shares and seed."""
     shares = training.get("shares") or {}
-    grouping = grouping_for(new, group)
-    known = _parts_of_groups(base, old_parts, group) if grouping else {}
-    found = {place: known[grouping.groups[place]] for place in fresh if grouping and grouping.groups[place] in known}
+    known = _parts_of_groups(old)
+    found = {place: known[groups[place]] for place in fresh if groups[place] in known}
     rest = [place for place in fresh if place not in found]
     if rest:
         assert new.class_ids is not None
+        names = [new.paths[place].as_posix() for place in rest]
         split = split_paths(
-            [new.paths[place].as_posix() for place in rest],
+            names,
             [int(new.class_ids[place]) for place in rest],
             int(training.get("seed", 0)),
             validation=float(shares.get("validation", VALIDATION)),
             test=float(shares.get("test", TEST)),
-            groups=None if grouping is None else grouping.of(rest),
+            groups=[groups[place] or f"\0{name}" for place, name in zip(rest, names, strict=True)]
+            if any(groups)
+            else None,
             names=new.classes,
         )
-        place_of = {new.paths[place].as_posix(): place for place in rest}
+        place_of = dict(zip(names, rest, strict=True))
         found.update({place_of[name]: part for part in PARTS for name in getattr(split, part)})
     return found
 
 
-def _parts_of_groups(base: LabelledImages, parts: Sequence[str], group: str | None) -> dict[str, str]:
-    grouping: Grouping | None = grouping_for(base, group)
+def _parts_of_groups(rows: Iterable[Row]) -> dict[str, str]:
+    """Where a group is that the model knows; of one that was cut, the part that has taught the model most."""
     homes: dict[str, set[str]] = defaultdict(set)
-    for name, part in zip(grouping.groups if grouping else (), parts, strict=False):
-        homes[name].add(part)
+    for row in rows:
+        if row.group:
+            homes[row.group].add(row.part)
     return {name: min(found, key=PARTS.index) for name, found in homes.items()}
 
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orilla.converting import convert
+from orilla.data.apart import check_apart
 from orilla.data.opening import open_data
 from orilla.models.entry import IMAGENET, RANDOM
 from orilla.models.recipe import FIELDS, Augmentation
 from orilla.retraining.joining import Joined, join
 from orilla.retraining.verdict import Compared, Judge, RetrainResult
 from orilla.training import TrainResult, train
+from orilla.training.neighbour import Neighbour
 from orilla.training.plan import check_output
 from orilla.training.progress import Note, Progress, silent
 from orilla_converters.keras_card import KerasCard, read_card
 from orilla_converters.recipe import parse_recipe
 from orilla_runtime.bundle.manifest import Manifest
 from orilla_runtime.bundle.reader import open_bundle
-from orilla_runtime.errors import GateError, ModelError, UsageError
-from orilla_runtime.labelled import require_classes
+from orilla_runtime.errors import DataError, GateError, ModelError, SinkError, UsageError
+from orilla_runtime.files import replaced
 
 if TYPE_CHECKING:
     from orilla_converters.progress import Progress as ConvertProgress
@@ -73,45 +77,57 @@ def retrain(
     card = _card(old)
     recipes = _recipes(bundle)
     said = progress or silent
+    for pictures in (base, data):
+        check_apart(Neighbour(target).path, pictures)
     joined = _joined(card, base, data)
     for text in joined.notes:
         said(Note(text))
-    table = target.with_suffix(".data.csv")
-    stage = target.with_suffix(".retraining")
-    stage.mkdir(exist_ok=True)
-    with _Removed(table) as kept:
+    with _stage(target) as (stage, table):
         joined.write(table)
-        trained = _trained(card, old, table, stage / target.name, resume, said, changes)
+        told = {"group": joined.group or None, "resume": resume, "progress": said, **changes}
+        trained = _trained(card, old, table, stage / target.name, told)
         with tempfile.TemporaryDirectory(prefix="orilla-") as folder:
             judge = Judge(Path(folder), joined)
             compared = judge.compared(old, trained.path)
-            _pass(compared, max_drop, stage)
+            _pass(compared, max_drop)
             made = None
             if bundle is not None:
                 made = stage / target.with_suffix(".orilla").name
                 convert(trained.path, data=table, output=made, recipes=recipes, progress=convert_progress)
                 compared += judge.compared(Path(bundle), made)
-                _pass(compared, max_drop, stage)
-        written = _moved(stage, target, made)
-        kept.keep()
-    return RetrainResult(target, table, written, trained, compared, joined.new_labels, (*joined.notes, *trained.notes))
+                _pass(compared, max_drop)
+        data_table = target.with_suffix(".data.csv")
+        written = _moved(stage, target, table, data_table, made)
+    notes = (*joined.notes, *trained.notes)
+    return RetrainResult(target, data_table, written, trained, compared, joined.new_labels, notes)
 
 
-class _Removed:
-    """Takes away the table of a retraining that came to nothing, unless it was there before."""
+@contextmanager
+def _stage(target: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields the folder, and the table beside it, in which the next model is made until it may be seen.
 
-    def __init__(self, table: Path) -> None:
-        self._table, self._kept = table, table.exists()
+    Of a retraining that does not come to its end only what it can go on from is left, and nothing of a worse model.
 
-    def keep(self) -> None:
-        self._kept = True
-
-    def __enter__(self) -> _Removed:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if not self._kept:
-            self._table.unlink(missing_ok=True)
+    Raises:
+        SinkError: a file stands in the way.
+    """
+    stage, table = target.with_suffix(".retraining"), target.with_suffix(".retraining.csv")
+    home = Neighbour(target).path
+    if home.exists() and not home.is_dir():
+        raise SinkError(f"{home} is a file, and a folder of this name is to be made.", "Move it away.")
+    try:
+        stage.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SinkError(f"{stage}: {error.strerror or error}.", "Make room for a folder of this name.") from error
+    try:
+        yield stage, table
+    except GateError:
+        shutil.rmtree(stage, ignore_errors=True)
+        raise
+    finally:
+        table.unlink(missing_ok=True)
+        if not Neighbour(stage / target.name).checkpoint.is_file():
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def _card(model: Path) -> KerasCard:
@@ -134,15 +150,17 @@ def _recipes(bundle: str | Path | None) -> list[str]:
 
 def _joined(card: KerasCard, base: str | Path, data: str | Path) -> Joined:
     old, new = open_data(base), open_data(data)
-    require_classes(new, 1)
+    if new.class_ids is None:
+        raise DataError(f"{new.root}: the pictures have no labels.", "Put each class into a subfolder of its own.")
+    if new.classes is None:
+        new = new.aligned(card.labels)  # a table of numbers alone: they are the model's
     return join(old, new, card.labels, card.training)
 
 
-def _trained(
-    card: KerasCard, old: Path, table: Path, output: Path, resume: bool, progress: Progress, changes: dict[str, Any]
-) -> TrainResult:
+def _trained(card: KerasCard, old: Path, table: Path, output: Path, told: dict[str, Any]) -> TrainResult:
     record, preprocess = card.training, card.preprocess
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in told.items() if value is not None}
+    shares = record.get("shares")
     return train(
         table,
         output=output,
@@ -153,9 +171,8 @@ def _trained(
         seed=int(record.get("seed", 0)),
         weights=None if record.get("weights", RANDOM) == RANDOM else IMAGENET,
         start=old,
-        resume=resume,
-        progress=progress,
-        **{**_recorded_recipe(record.get("recipe")), **given},
+        keep_checkpoint=True,  # until the bundle is made, which may be interrupted too
+        **{**(shares if isinstance(shares, dict) else {}), **_recorded_recipe(record.get("recipe")), **given},
     )
 
 
@@ -169,26 +186,39 @@ def _recorded_recipe(recorded: Any) -> dict[str, Any]:
     return recipe
 
 
-def _pass(compared: Sequence[Compared], max_drop: float, stage: Path) -> None:
+def _pass(compared: Sequence[Compared], max_drop: float) -> None:
     reasons = [reason for one in compared if (reason := one.why_worse(max_drop))]
     if reasons:
-        shutil.rmtree(stage, ignore_errors=True)
         raise GateError(
             f"The next model is worse and was not written. {'; '.join(reasons[:3])}.",
             "Check the new labels, train longer (--epochs), or allow more with --max-drop.",
         )
 
 
-def _moved(stage: Path, target: Path, bundle: Path | None) -> Path | None:
-    """Put everything into its place; the model last, so that it is there only when all is."""
-    record = stage / f"{target.stem}.training"
-    if record.is_dir():
-        shutil.rmtree(target.parent / record.name, ignore_errors=True)
-        record.replace(target.parent / record.name)
-    written = None
-    if bundle is not None:
-        written = target.with_suffix(".orilla")
-        bundle.replace(written)
-    (stage / target.name).replace(target)
-    shutil.rmtree(stage, ignore_errors=True)
+def _moved(stage: Path, target: Path, table: Path, data_table: Path, bundle: Path | None) -> Path | None:
+    """Put everything into its place; the model last, so that it is there only when all is.
+
+    Raises:
+        SinkError: something cannot be put there.
+    """
+    record, home = Neighbour(stage / target.name).path, Neighbour(target).path
+    _say_data(record / "recipe.json", data_table)
+    Neighbour(stage / target.name).finished()
+    written = None if bundle is None else target.with_suffix(".orilla")
+    try:
+        shutil.rmtree(home, ignore_errors=True)
+        record.replace(home)
+        if bundle is not None and written is not None:
+            bundle.replace(written)
+        table.replace(data_table)
+        (stage / target.name).replace(target)
+    except OSError as error:
+        raise SinkError(f"{error.filename2 or error.filename}: {error.strerror}.", "Make room for it.") from error
     return written
+
+
+def _say_data(recipe: Path, table: Path) -> None:
+    """The record names the table by the name that it gets."""
+    told = {**json.loads(recipe.read_text(encoding="utf-8")), "data": str(table)}
+    with replaced(recipe) as part:
+        part.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -14,11 +15,13 @@ import pytest
 import orilla
 from orilla.cli import invoke
 from orilla.data.opening import open_data
+from orilla.data.split import split_images
 from orilla.retraining.joining import join
+from orilla.training.progress import EpochEnd, Event
 from orilla_converters.keras_card import read_card
-from orilla_runtime.errors import BundleError, DataError, ModelError, OrillaError, UsageError
+from orilla_runtime.errors import BundleError, DataError, ModelError, OrillaError, SinkError, UsageError
 
-OPTIONS: dict[str, Any] = {"epochs": 4, "seed": 5, "batch_size": 8, "image_size": 8}
+OPTIONS: dict[str, Any] = {"epochs": 4, "seed": 5, "batch_size": 8, "image_size": 8, "validation": 0.15}
 
 
 def draw(folder: Path, kinds: dict[str, str], *, count: int, seed: int) -> Path:
@@ -57,6 +60,12 @@ def test_new_pictures_become_the_next_verified_bundle(made: Path, tmp_path: Path
     assert before is not None
     assert after is not None
     assert after.labels == ("lying", "standing", "grey")
+    assert after.training["start"]["file"] == "parts.keras"
+    assert after.training["shares"] == before.training["shares"]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("new", "next.keras", "next.orilla", "next.data.csv", "next.training")
+    }
+    assert json.loads((tmp_path / "next.training" / "recipe.json").read_text())["data"] == str(result.data)
     assert result.labels_added == ("grey",)
     home = (made / "old").resolve()
     test = {(tmp_path / path).resolve() for path in after.training["split"]["test"]}
@@ -87,13 +96,15 @@ def _known(model: Path) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 def test_a_worse_model_is_not_written(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swapped = draw(tmp_path / "new", {"lying": "standing", "standing": "lying"}, count=60, seed=4)
-    base, output = str(made / "old"), str(tmp_path / "next.keras")
+    base, output, table = str(made / "old"), str(tmp_path / "next.keras"), tmp_path / "next.data.csv"
+    table.write_text("of the model before")
     command = ["retrain", str(made / "parts.keras"), str(swapped), "--base", base, "-o", output, "--quiet"]
     assert invoke(command) == 3
     error = capsys.readouterr().err
     assert "was not written" in error
     assert "old test" in error
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "next.data.csv"}
+    assert table.read_text() == "of the model before"
 
 
 def test_the_command_tells_machines(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,6 +116,23 @@ def test_the_command_tells_machines(made: Path, tmp_path: Path, capsys: pytest.C
     assert told["model"] == output
     assert {one["pictures"] for one in told["compared"]} == {"old test", "new test"}
     assert Path(told["data"]).is_file()
+
+
+def test_an_interrupted_conversion_does_not_cost_the_training(made: Path, tmp_path: Path) -> None:
+    new, events = draw(tmp_path / "new", STRIPES, count=6, seed=6), list[Event]()
+    call = {"base": made / "old", "output": tmp_path / "next.keras", "max_drop": 0.5}
+
+    def interrupt(_event: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        orilla.retrain(made / "parts.keras", new, bundle=made / "parts.orilla", convert_progress=interrupt, **call)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", "next.retraining"}
+    result = orilla.retrain(made / "parts.keras", new, resume=True, progress=events.append, **call)
+    assert not [event for event in events if isinstance(event, EpochEnd)]
+    assert result.training.history
+    assert not (tmp_path / "next.training" / "checkpoint.npz").exists()
+    assert not (tmp_path / "next.retraining").exists()
 
 
 def test_copies_groups_and_contradictions(made: Path, tmp_path: Path) -> None:
@@ -127,9 +155,44 @@ def test_copies_groups_and_contradictions(made: Path, tmp_path: Path) -> None:
     assert len(parts) == 1
     assert parts <= known
 
+    # Numbers without names are those of the model.
+    rows = "\n".join(f"new/standing/{path.name},1" for path in (new / "standing").iterdir())
+    (tmp_path / "numbers.csv").write_text(f"path,class_id\n{rows}\n")
+    numbered = open_data(tmp_path / "numbers.csv").aligned(labels)
+    assert {row.label for row in join(old, numbered, labels, training).rows if not row.old} == {"standing"}
+
+    # An old picture of a class that has got another name since.
+    renamed = dataclasses.replace(old, classes=("flat", "standing"))
+    with pytest.raises(DataError, match=r"is 'flat' in .* and the model has no such class"):
+        join(renamed, numbered, labels, training)
+
     shutil.copy(made / "old" / "lying" / "1-01.png", new / "standing" / "other.png")
     with pytest.raises(DataError, match="the same picture"):
         join(old, open_data(new), labels, training)
+
+
+def test_the_rule_of_groups_outlives_the_pictures_that_it_was_made_for(made: Path, tmp_path: Path) -> None:
+    """The table's paths begin elsewhere than those that the pattern was written for; its groups stay what they were."""
+    labels, training = _known(made / "parts.keras")
+    old, rule = open_data(made / "old"), r"^[a-z]+/\d-(\d+)"
+    part_of = dict(zip(range(30), ("train", "validation", "test") * 10, strict=True))
+    split: dict[str, list[str]] = {part: [] for part in ("train", "validation", "test")}
+    for path in old.paths:
+        split[part_of[int(path.stem.partition("-")[2])]].append(path.as_posix())
+    new = open_data(draw(tmp_path / "new", STRIPES, count=4, seed=2))
+    joined = join(old, new, labels, {**training, "split": split, "group": rule})
+    assert joined.group == rule
+    assert all(row.part == part_of[int(row.group)] for row in joined.rows)
+    table = open_data(joined.write(tmp_path / "next.data.csv"))
+    parts, _ = split_images(table, seed=9, group=rule)
+    assert {name: part for part in split for name in getattr(parts, part)} == {
+        path.as_posix(): part for path, part in zip(table.paths, table.columns["split"], strict=True)
+    }
+    recorded = {part: list(names) for part, names in dataclasses.asdict(parts).items()}
+    record = {**training, "split": recorded, "group": rule}
+    newer = open_data(draw(tmp_path / "newer", STRIPES, count=4, seed=3))
+    third = join(table, newer, labels, record)
+    assert all(row.part == part_of[int(row.group)] for row in third.rows)
 
 
 def test_bad_input(made: Path, tmp_path: Path) -> None:
@@ -139,6 +202,11 @@ def test_bad_input(made: Path, tmp_path: Path) -> None:
     shutil.rmtree(half / "lying")
     (half / "lying").mkdir()
     shutil.copy(made / "old" / "lying" / "1-00.png", half / "lying")
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("path,class_id\nnew/lying/8-00.png,7\n")
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / "other.retraining").touch()
     good = {"base": made / "old", "output": tmp_path / "next.keras"}
     for model, data, changes, kind, text in (
         ("parts.keras", new, {"base": half}, DataError, "are not there"),
@@ -147,6 +215,11 @@ def test_bad_input(made: Path, tmp_path: Path) -> None:
         ("parts.keras", new, {"output": tmp_path / "next.h5"}, UsageError, ".keras"),
         ("parts.keras", new, {"bundle": tmp_path / "none.orilla"}, BundleError, "none.orilla"),
         ("none.keras", new, {}, DataError, "none.keras"),
+        ("parts.keras", numbers, {}, DataError, "class_id 7 is none of the model's 2 classes"),
+        ("parts.keras", new / "lying", {}, DataError, "no classes"),
+        ("parts.keras", new, {"output": made / "old" / "next.keras"}, UsageError, "among the class folders"),
+        ("parts.keras", new, {"output": new / "next.keras"}, UsageError, "among the class folders"),
+        ("parts.keras", new, {"output": blocked / "other.keras"}, SinkError, "other.retraining"),
     ):
         with pytest.raises(OrillaError, match=text) as caught:
             orilla.retrain(made / model, data, **{**good, **changes})
