@@ -159,14 +159,42 @@ def open_study(folder: Path, name: str, storage: str | None, space: Space, *, se
     except OrillaError:
         raise
     except Exception as error:  # Whatever a database's driver raises.
-        where = str(folder / JOURNAL) if storage is None else without_password(storage)
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        where = _shown(folder, storage)
         raise SinkError(
-            f"{where}: the study cannot be opened: {reason}", "Check the address, or free space."
+            f"{where}: the study cannot be opened: {_first_line(error)}", "Check the address, or free space."
         ) from error
     # Neither sampler nor pruner stand in the storage.
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=max(1, -(-epochs // 2)))
     return Study(study, space, seed, folder / "workers")
+
+
+@contextmanager
+def within_reach(folder: Path, storage: str | None) -> Iterator[None]:
+    """Tells where a study breaks off because its storage, or the disk, does.
+
+    Raises:
+        SinkError: in place of what the operating system or a database's driver raises.
+    """
+    try:
+        yield
+    except Exception as error:
+        ours = isinstance(error, OSError | _exceptions().StorageInternalError)
+        if not ours and not type(error).__module__.startswith("sqlalchemy."):
+            raise
+        where = (error.filename if isinstance(error, OSError) else None) or _shown(folder, storage)
+        raise SinkError(
+            f"{where}: the study breaks off: {_first_line(error)}", "Mend that; the same command then goes on."
+        ) from error
+
+
+def _shown(folder: Path, storage: str | None) -> str:
+    return str(folder / JOURNAL) if storage is None else without_password(storage)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _begin(study: optuna.Study, space: Space) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orilla.data.apart import check_apart
 from orilla.data.opening import open_data
 from orilla.data.split import TEST, VALIDATION
 from orilla.tuning.around import space_for
@@ -17,9 +18,9 @@ from orilla.tuning.progress import Note, Progress, silent
 from orilla.tuning.records import Trial, best_of, counted
 from orilla.tuning.result import TuneResult, chance_of, command_of, judge, write_best, write_course
 from orilla.tuning.search import Limits, work
-from orilla.tuning.settings import Settings, installed, without_password
+from orilla.tuning.settings import FILE, Settings, installed, without_password
 from orilla.tuning.space import Value, parse_dimension
-from orilla.tuning.study import JOURNAL, Study, open_study, quiet
+from orilla.tuning.study import JOURNAL, Study, open_study, quiet, within_reach
 from orilla.tuning.trial import Task
 from orilla_runtime.errors import DataError, SinkError, UsageError
 from orilla_runtime.labelled import LabelledImages, require_classes
@@ -93,7 +94,7 @@ def tune(
     )
     until = started + 60 * timeout if timeout is not None else float("inf")
     limits = Limits(trials, stop or _never, until)
-    with quiet():
+    with quiet(), within_reach(Path(output), storage):
         opened = _open(asked)
         job = {**asked.as_json(), "trials": trials, "timeout": timeout}
         with helpers(min(jobs, trials) - 1, job):
@@ -143,6 +144,7 @@ class _Opened:
 
 def _open(asked: _Asked) -> _Opened:
     folder = Path(asked.output)
+    check_apart(folder, asked.data)
     dimensions = [parse_dimension(text) for text in asked.search]
     images = open_data(asked.data)
     require_classes(images, 2)
@@ -159,8 +161,14 @@ def _open(asked: _Asked) -> _Opened:
         storage=JOURNAL if asked.storage is None else without_password(asked.storage),
         versions=installed(),
     )
+    first = not (folder / FILE).exists()
     name = settings.study(folder)
-    study = open_study(folder, name, asked.storage, space, seed=asked.seed, epochs=space.branches[0].epochs)
+    try:
+        study = open_study(folder, name, asked.storage, space, seed=asked.seed, epochs=space.branches[0].epochs)
+    except SinkError:
+        if first:  # An address with a slip in it must not decide what the folder is for.
+            (folder / FILE).unlink(missing_ok=True)
+        raise
     return _Opened(study, Task(asked.data, asked.seed, space, folder, asked.split), images)
 
 

@@ -20,11 +20,11 @@ import pytest
 
 from orilla.cli.train import command as train_command
 from orilla.tuning import tune
-from orilla.tuning.progress import Began, Event, Note, Opened
+from orilla.tuning.progress import Began, Epoch, Event, Note, Opened
 from orilla.tuning.records import Trial, counted
 from orilla.tuning.study import JOURNAL
 from orilla_converters.keras_card import read_card
-from orilla_runtime.errors import DataError, OrillaError, UsageError
+from orilla_runtime.errors import DataError, OrillaError, SinkError, UsageError
 from tests.sdk.training.tiny import draw_stripes
 
 FIXED: dict[str, Any] = {"epochs": 2, "image_size": 8, "seed": 3}
@@ -175,6 +175,38 @@ def test_another_search_in_the_same_folder_is_refused(searched: Searched) -> Non
             tune(searched.data, output=searched.study, trials=TRIALS, **FIXED)
     finally:
         (searched.data / "lying" / "new.png").unlink()
+
+
+def test_a_storage_that_is_not_there_does_not_decide_what_the_folder_is_for(tmp_path: Path) -> None:
+    data, study = draw_stripes(tmp_path / "data", side=8), tmp_path / "study"
+    options: dict[str, Any] = {**FIXED, "trials": 1, "timeout": 1e-9}
+    for storage in (f"sqlite:///{tmp_path}/no/study.db", "nothing://ana:secret@host/study"):
+        with pytest.raises(SinkError, match="the study cannot be opened: ") as caught:
+            tune(data, output=study, storage=storage, **options)
+        assert "secret" not in str(caught.value)
+    result = tune(data, output=study, storage=f"sqlite:///{tmp_path}/study.db", **options)
+    assert [trial.state for trial in result.trials] == ["waiting"]
+
+
+def test_a_storage_that_breaks_in_the_middle_of_a_trial_is_told(tmp_path: Path) -> None:
+    data, storage = draw_stripes(tmp_path / "data", side=8), tmp_path / "study.db"
+
+    def ruin(event: Event) -> None:
+        if isinstance(event, Epoch):
+            storage.write_bytes(b"no database" * 1000)
+
+    with pytest.raises(
+        SinkError, match=r"study\.db: the study breaks off: .*\n.*the same command then goes on"
+    ) as caught:
+        tune(data, output=tmp_path / "study", storage=f"sqlite:///{storage}", trials=2, progress=ruin, **FIXED)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_study_among_the_pictures_is_refused(tmp_path: Path) -> None:
+    data = draw_stripes(tmp_path / "data", side=8)
+    with pytest.raises(UsageError, match="among the class folders"):
+        tune(data, output=data / "study", trials=1, **FIXED)
+    assert sorted(path.name for path in data.iterdir()) == ["lying", "standing"]
 
 
 def test_failures_are_noted_and_the_search_goes_on(tmp_path: Path) -> None:
