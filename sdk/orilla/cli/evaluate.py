@@ -11,7 +11,7 @@ import click
 from orilla.cli.console import counted_progress, print_json, say
 from orilla.cli.judgement_options import criteria_of, judgement_options
 from orilla.cli.model_options import model_options
-from orilla_runtime.errors import UsageError
+from orilla_runtime.errors import SinkError, UsageError
 
 if TYPE_CHECKING:
     from orilla.evaluation.evaluate import Evaluation
@@ -63,7 +63,9 @@ def command(
     if details and not as_json:
         raise UsageError("--details is for --json.", "Give --json too; a page is written by --report.")
     criteria = criteria_of(options)
-    page = _page(report, card_text)
+    page = _page(report, card_text, data)
+    if predictions:
+        _check_table(Path(predictions))
     with counted_progress("evaluating", quiet) as progress:
         result = evaluate(
             model, data, artifact=artifact, part=part, slices=slices, criteria=criteria, progress=progress, **options
@@ -99,19 +101,30 @@ def _say(result: Evaluation) -> None:
         say(f"note: {result.note}")
 
 
-def _page(report: str | None, card_text: str | None) -> tuple[Path, str] | None:
+def _page(report: str | None, card_text: str | None, data: str) -> tuple[Path, str] | None:
     """Where the page goes and what the model is for; all of it is checked before the work."""
     if report is None:
         return None
+    from orilla.data.apart import check_apart
     from orilla.evaluation.report.page import check_page, read_intended_use
 
+    check_apart(Path(report).with_suffix(""), data)
     return check_page(report), "" if card_text is None else read_intended_use(card_text)
+
+
+def _check_table(path: Path) -> None:
+    """A place that cannot take the table is found before the work, not after."""
+    if not path.parent.is_dir():
+        raise SinkError(f"{path}: there is no folder {path.parent}.", "Make the folder first.")
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder.", "Give the name of a file.")
 
 
 def _write_predictions(path: Path, result: Evaluation) -> None:
     from orilla_runtime.files import replaced
 
-    with replaced(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+    # A file name that is no UTF-8 is written as it is.
+    with replaced(path) as part, part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "truth", *(entry.artifact for entry in result.artifacts)])
         for index, name in enumerate(result.paths):

@@ -125,6 +125,13 @@ def test_a_page_that_cannot_be_written_is_found_before_the_work(
     assert invoke(["evaluate", str(digits_bundle), str(table), "--report", str(missing)]) == 1
     assert "page.html" in capsys.readouterr().err
     assert invoke(["evaluate", str(digits_bundle), str(table), "--report", str(tmp_path / "page.pdf")]) == 2
+    assert invoke(["evaluate", str(digits_bundle), str(table), "--predictions", str(tmp_path / "no" / "p.csv")]) == 1
+    assert "p.csv: there is no folder" in capsys.readouterr().err
+    (tmp_path / "pictures").mkdir()
+    inside = str(tmp_path / "pictures" / "page.html")
+    assert invoke(["evaluate", str(digits_bundle), str(tmp_path / "pictures"), "--report", inside]) == 2
+    assert "among the class folders" in capsys.readouterr().err
+    (tmp_path / "pictures").rmdir()
     for lonely in (["--details"], ["--card", "use.txt"]):
         assert invoke(["evaluate", str(digits_bundle), str(table), *lonely]) == 2
     assert not list(tmp_path.iterdir())

@@ -52,9 +52,11 @@ def command(
     wrong; 1 and 2 DATA or an option is not in order.
     """
     from orilla.data.checking.checks import check_data
-    from orilla.data.checking.grouped_table import write_groups
+    from orilla.data.checking.grouped_table import check_groups_file, write_groups
     from orilla.data.opening import open_data
 
+    if groups:
+        check_groups_file(Path(groups))
     with warnings_shown():
         images = open_data(data, labelled=False)
     parts = _split(images, split)

@@ -28,10 +28,12 @@ def command(
 
     Pictures are upright and whole. One that cannot be read has a marked cell; `orilla data check` says why.
     """
+    from orilla.data.apart import check_apart
     from orilla.data.checking.findings import pictures
     from orilla.data.opening import open_data
     from orilla.data.sheet import write_sheets
 
+    check_apart(Path(into), data)
     with warnings_shown():
         images = open_data(data, labelled=False)
     with picture_progress("sheets", quiet) as progress:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orilla_runtime.errors import UsageError
+from orilla_runtime.errors import DataError, SinkError, UsageError
 from orilla_runtime.files import replaced
 from orilla_runtime.labelled import LabelledImages
 
@@ -19,24 +19,36 @@ def write_groups(file: Path, images: LabelledImages, groups: Sequence[Sequence[s
     other columns are kept. Paths are relative to the CSV's folder where the pictures lie below it, else absolute.
 
     Raises:
-        UsageError: a name that does not end in .csv.
+        UsageError: a name that does not end in .csv. DataError: the name of a picture is no text.
         SinkError: the file cannot be written.
     """
-    if file.suffix.lower() != ".csv":
-        raise UsageError(f"{file}: groups are written as CSV.", "Give a name that ends in .csv.")
+    check_groups_file(file)
     group_of = {path: f"alike-{number + 1:04}" for number, group in enumerate(groups) for path in group}
     kept = [name for name in images.columns if name != "group"]
     header = ["path", *(["label"] if images.class_ids is not None else []), "group", *kept]
-    with replaced(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        for place, path in enumerate(images.paths):
-            name = path.as_posix()
-            label = [images.label(place)] if images.class_ids is not None else []
-            group = group_of.get(name, f"alone-{place + 1:06}")
-            writer.writerow(
-                [path_in_table(images.full_path(place), file), *label, group, *(images.columns[c][place] for c in kept)]
-            )
+    try:
+        with replaced(file) as part, part.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(header)
+            for place, path in enumerate(images.paths):
+                label = [images.label(place)] if images.class_ids is not None else []
+                group = group_of.get(path.as_posix(), f"alone-{place + 1:06}")
+                others = (images.columns[name][place] for name in kept)
+                writer.writerow([path_in_table(images.full_path(place), file), *label, group, *others])
+    except UnicodeEncodeError as error:
+        raise DataError(f"{str(error.object)[:100]!r}: the name of the file is no text.", "Rename it.") from error
+
+
+def check_groups_file(file: Path) -> None:
+    """Check that groups can be written there, before the pictures are looked at.
+
+    Raises:
+        UsageError: a name that does not end in .csv. SinkError: there is no such folder.
+    """
+    if file.suffix.lower() != ".csv":
+        raise UsageError(f"{file}: groups are written as CSV.", "Give a name that ends in .csv.")
+    if not file.parent.is_dir():
+        raise SinkError(f"{file}: there is no folder {file.parent}.", "Make the folder first.")
 
 
 def path_in_table(picture: Path, file: Path) -> str:

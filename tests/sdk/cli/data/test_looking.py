@@ -87,6 +87,16 @@ def test_groups_are_written_as_a_table_to_split_by(data: Path, tmp_path: Path) -
     assert all(not path.is_absolute() for path in images.paths)
 
 
+def test_a_name_that_no_table_can_hold_is_told(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        shutil.copy(data / "nut" / "04.png", data / "nut" / os.fsdecode(b"caf\xe9.png"))
+    except OSError:
+        return  # this file system takes only text
+    assert invoke(["data", "check", str(data), "--groups", str(tmp_path / "groups.csv"), "--quiet"]) == 1
+    assert "the name of the file is no text.\nRename it." in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.csv"))
+
+
 def test_sheets_are_named(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["data", "sheet", str(data), "--into", str(tmp_path / "sheets"), "--side", "48"]) == 0
     named = capsys.readouterr().out.splitlines()
@@ -126,6 +136,8 @@ def test_sorting_by_a_model(data: Path, shared_data: Path, tmp_path: Path, capsy
         (("check", "nothing"), 1, "nothing"),
         (("check", "data", "--alike", "2"), 2, "alike=2.0"),
         (("check", "data", "--groups", "groups.txt"), 2, ".csv"),
+        (("check", "data", "--groups", "no/groups.csv"), 1, "no folder"),
+        (("sheet", "data", "--into", "data/sheets"), 2, "among the class folders of data"),
         (("sheet", "data", "--into", "s", "--count", "0"), 2, "count=0"),
         (("sort", "data", "--into", "s"), 2, "--labels CSV or --model"),
         (("sort", "data", "--into", "s", "--labels", "l.csv", "--threshold", "0.5"), 2, "--model"),
