@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from orilla.data.sets.arrays import array_pictures, holds_pictures
@@ -26,7 +27,24 @@ def open_data(data: str | Path, *, labelled: bool = True) -> LabelledImages:
     Raises:
         DataError: the data is not in order, or a named set can neither be found nor downloaded.
     """
-    return read_labelled(data_file(data, labelled=labelled), labelled=labelled)
+    images = read_labelled(data_file(data, labelled=labelled), labelled=labelled)
+    _check_once(images)
+    return images
+
+
+def _check_once(images: LabelledImages) -> None:
+    """A table may name a file relative to itself and absolute: one picture, which must not train and test.
+
+    Raises:
+        DataError: it does.
+    """
+    if not any(path.is_absolute() for path in images.paths):
+        return
+    seen: dict[str, Path] = {}
+    for place, path in enumerate(images.paths):
+        first = seen.setdefault(os.path.abspath(images.full_path(place)), path)  # noqa: PTH100 - links stay
+        if first is not path:
+            raise DataError(f"{images.root}: {first} and {path} are one picture.", "Name each picture once.")
 
 
 def data_file(data: str | Path, *, labelled: bool = True, told: Told | None = None) -> str | Path:

@@ -52,7 +52,8 @@ class Split:
             with replaced(Path(path)) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([("path", COLUMN), *rows])
         except UnicodeEncodeError as error:
-            raise DataError(f"{str(error.object)[:100]!r}: the name of the file is no text.", "Rename it.") from error
+            name = str(error.object).partition(",")[0]  # a whole row
+            raise DataError(f"{name[:100]!r}: the name of the file is no text.", "Rename it.") from error
 
     @classmethod
     def read(cls, path: str | Path, images: LabelledImages) -> Self:

@@ -71,7 +71,8 @@ class Joined:
                     group = (row.group,) if self.group else ()
                     table.writerow((_relative(row.file, home), row.label, ids[row.label], row.part, *group))
         except UnicodeEncodeError as error:
-            raise DataError(f"{error.object!r}: the name of the file is no text.", "Rename it.") from error
+            name = str(error.object).partition(",")[0]  # a whole row
+            raise DataError(f"{name[:100]!r}: the name of the file is no text.", "Rename it.") from error
         return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,12 @@ def check_parts(images: LabelledImages, places: Places, labels: tuple[str, ...])
             f"{images.root}: {len(images)} pictures of {len(labels)} classes are too few to judge a model by.",
             "Give at least 3 pictures for a class; dozens for a good model.",
         )
+    for label in labels:
+        if not label.strip() or any(unicodedata.category(letter) == "Cc" for letter in label):
+            raise DataError(
+                f"{images.root}: the class {label!r} has a name that no bundle can hold.",
+                "Rename its folder, or its label in the table.",
+            )
     for path in images.paths:
         if not _is_text(path.as_posix()):
             raise DataError(f"{path!r}: the name of the file is no text.", "Rename it.")

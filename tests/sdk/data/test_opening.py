@@ -191,6 +191,18 @@ def test_pictures_without_labels(tmp_path: Path) -> None:
     assert not is_labelled_arrays(tmp_path)
 
 
+def test_a_picture_that_a_table_names_in_two_ways_is_one(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    table = tmp_path / "tables" / "labels.csv"
+    table.write_text(f"path,label\n../a.png,x\n{tmp_path}/b.png,y\n")
+    assert len(open_data(table)) == 2
+    table.write_text(f"path,label\n../a.png,x\n{tmp_path}/a.png,y\n")
+    with pytest.raises(DataError, match=r"\.\./a\.png and .*/a\.png are one picture"):
+        open_data(table)
+
+
 def test_files_are_taken_as_they_are(tmp_path: Path) -> None:
     assert data_file(tmp_path) == tmp_path
     assert data_file("table.csv") == "table.csv"

@@ -187,8 +187,24 @@ def too_few(data: Path) -> None:
             path.unlink()
 
 
+def a_blank_name(data: Path) -> None:
+    (data / "lying").rename(data / " ")
+
+
+def a_name_of_two_lines(data: Path) -> None:
+    (data / "lying").rename(data / "lying\ndown")
+
+
 @pytest.mark.parametrize(
-    ("spoil", "says"), [(one_class, "1 class"), (corrupt, "21.png"), (empty, "no pictures"), (too_few, "too few")]
+    ("spoil", "says"),
+    [
+        (a_blank_name, "' ' has a name that no bundle can hold"),
+        (a_name_of_two_lines, r"'lying\\ndown' has a name that no bundle can hold"),
+        (one_class, "1 class"),
+        (corrupt, "21.png"),
+        (empty, "no pictures"),
+        (too_few, "too few"),
+    ],
 )
 def test_bad_pictures_are_refused(spoil: Callable[[Path], None], says: str, stripes: Path, tmp_path: Path) -> None:
     spoil(stripes)

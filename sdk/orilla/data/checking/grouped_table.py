@@ -36,7 +36,8 @@ def write_groups(file: Path, images: LabelledImages, groups: Sequence[Sequence[s
                 others = (images.columns[name][place] for name in kept)
                 writer.writerow([path_in_table(images.full_path(place), file), *label, group, *others])
     except UnicodeEncodeError as error:
-        raise DataError(f"{str(error.object)[:100]!r}: the name of the file is no text.", "Rename it.") from error
+        name = str(error.object).partition(",")[0]  # a whole row
+        raise DataError(f"{name[:100]!r}: the name of the file is no text.", "Rename it.") from error
 
 
 def check_groups_file(file: Path) -> None:
