@@ -196,7 +196,7 @@ def test_a_picture_that_is_gone_is_no_reason_to_fail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("report", "word"),
-    [("a.pdf", "ends in .html"), ("no/a.html", "cannot be written"), ("b.html", "cannot be written")],
+    [("a.pdf", "ends in .html"), ("no/a.html", "there is no folder"), ("b.html", "is a folder")],
 )
 def test_a_report_that_cannot_be_is_refused_at_once(
     report: str, word: str, bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ from orilla_converters.report.page import Report, write_report
 from orilla_converters.standing import Standing, standings
 from orilla_converters.verify import Judge, Verdict
 from orilla_runtime.errors import OrillaError, SinkError, UsageError
+from orilla_runtime.files import require_writable
 from orilla_runtime.preprocess import Preprocess
 
 
@@ -63,13 +64,13 @@ def checked_report(path: str | Path | None) -> Path | None:
     """Refuse now what would fail after minutes of work.
 
     Raises:
-        UsageError: no name of a page. SinkError: no such folder, or it is a folder itself.
+        UsageError: no name of a page. SinkError: it cannot be written there, or is a folder.
     """
     if path is None:
         return None
     path = Path(path)
     if path.suffix != ".html":
-        raise UsageError(f"{path}: a report's name ends in .html.", f"Take {path.with_suffix('.html').name}.")
-    if path.is_dir() or not path.parent.is_dir():
-        raise SinkError(f"{path} cannot be written.", "Give a file in a folder that is there.")
+        better = path.with_suffix(".html").name if path.name else "NAME.html"
+        raise UsageError(f"{path}: a report's name ends in .html.", f"Take {better}.")
+    require_writable(path)
     return path

@@ -216,6 +216,8 @@ def _plain(value: Any) -> str:
 @contextmanager
 def _whole(folder: Path) -> Iterator[Path]:
     """A part folder beside `folder`, which takes its place when the block ends well."""
+    if not folder.name:
+        raise SinkError(f"{folder} is no name of a new folder.", "Give one, such as --to exported.")
     part = folder.with_name(f".{secrets.token_hex(8)}.part")
     try:
         if not folder.parent.is_dir():

@@ -160,6 +160,8 @@ def test_export_takes_the_default_and_a_new_folder_alone(
     orilla(capsys, "export", digits_bundle, "--to", tmp_path / "no" / "b", code=1)
     (tmp_path / "empty").mkdir()
     orilla(capsys, "export", digits_bundle, "--to", tmp_path / "empty")
+    for nameless in (".", "/", ""):
+        assert "is no name of a new folder" in orilla(capsys, "export", digits_bundle, "--to", nameless, code=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app", "empty"]
 
 
