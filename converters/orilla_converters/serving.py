@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.savedmodel import SIGNATURE
+from orilla_converters.worker import environment
 from orilla_runtime.engines.base import Availability, EngineOptions, Session
 from orilla_runtime.errors import ModelError
 from orilla_runtime.formats.packed_folder import unpacked
@@ -123,10 +124,12 @@ class ServedModel:
 def _started(folder: Path) -> subprocess.Popen[bytes]:
     """The server; what it says on its standard error is TensorFlow's noise."""
     return subprocess.Popen(
-        [sys.executable, "-m", _MODULE, str(folder)],
+        # -P: a file of the caller's that is called like a module of ours must not be taken for it.
+        [sys.executable, "-P", "-m", _MODULE, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        env=environment(folder),
     )
 
 

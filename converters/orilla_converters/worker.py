@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,18 +44,34 @@ class Task:
     parameters: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Excess:
+    """What a job took too much of, and the options that allow more."""
+
+    what: str
+    advice: str
+
+
 class Workshop:
     """A scratch folder and the worker processes that use it; leaving the block ends both, whatever happened.
 
     `limit`: seconds that one job may take. `side_by_side`: how many jobs `run_all` runs at a time. `memory`: bytes that
-    one job may hold; by default a fair share of what the machine has.
+    one job may hold; by default a fair share of what the machine has. `adjustable`: these are options of the command
+    that is running, and an error may name them.
     """
 
-    def __init__(self, limit: float = DEFAULT_LIMIT, side_by_side: int = 1, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        limit: float = DEFAULT_LIMIT,
+        side_by_side: int = 1,
+        memory: int | None = None,
+        *,
+        adjustable: bool = False,
+    ) -> None:
         self.limit = limit
         self.side_by_side = max(1, side_by_side)
-        whole = default_limit()
-        self.memory = memory if memory is not None or whole is None else whole // self.side_by_side
+        self._memory, self._whole, self._at_once = memory, default_limit(), 1
+        self._adjustable = adjustable
         self.scratch = Path(tempfile.mkdtemp(prefix="orilla-"))
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
@@ -69,6 +85,12 @@ class Workshop:
     ) -> None:
         self.close()
 
+    @property
+    def memory(self) -> int | None:
+        """Bytes that each of the jobs of now may hold; None where nobody says it, nor the system what there is."""
+        shared = None if self._whole is None else self._whole // self._at_once
+        return shared if self._memory is None else self._memory
+
     def close(self) -> None:
         """End every running job and remove the scratch folder."""
         self._stop()
@@ -76,17 +98,21 @@ class Workshop:
 
     def run_all(self, tasks: Mapping[str, Task]) -> dict[str, dict[str, Any]]:
         """Run jobs side by side; when one fails, the others are ended and its error is raised."""
-        pool = ThreadPoolExecutor(self.side_by_side)
+        # A place for a job that is not there takes no memory.
+        self._at_once = max(1, min(self.side_by_side, len(tasks)))
+        pool = ThreadPoolExecutor(self._at_once)
         try:
             futures = {
                 name: pool.submit(self.run, task.kind, task.subject, task.parameters) for name, task in tasks.items()
             }
-            return {name: future.result() for name, future in futures.items()}
+            done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+            return {name: future.result() for name, future in futures.items() if future in done}
         except BaseException:
             self._stop()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+            self._at_once = 1
 
     def run(self, kind: str, subject: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Run one job to its end and give its result; `kind` is a name in `job.KINDS`, or `module:function`.
@@ -110,22 +136,24 @@ class Workshop:
                 self._running.discard(process)
         if self._closed:
             raise ConversionError("The conversion was stopped.")
-        if excess:
-            raise _failure(subject, f"{excess} and was stopped", job.log)
+        if excess is not None:
+            advice = excess.advice if self._adjustable else ""
+            raise _failure(subject, f"took {excess.what} and was stopped", job.log, advice)
         return _outcome(job, subject, code)
 
-    def _watched(self, process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    def _watched(self, process: subprocess.Popen[bytes]) -> tuple[int, _Excess | None]:
         """Wait for the end: the exit code, and what the job took too much of, if it did."""
         end = time.monotonic() + self.limit
         while True:
             try:
-                return process.wait(max(0.0, min(_LOOK_EVERY, end - time.monotonic()))), ""
+                return process.wait(max(0.0, min(_LOOK_EVERY, end - time.monotonic()))), None
             except subprocess.TimeoutExpired:
                 if time.monotonic() >= end:
-                    return -signal.SIGTERM, f"took longer than {self.limit:g} s"
-            held = resident(process.pid)
-            if self.memory is not None and held is not None and held > self.memory:
-                return -signal.SIGTERM, f"took more than {self.memory / 2**30:.1f} GiB of memory"
+                    return -signal.SIGTERM, _Excess(f"longer than {self.limit:g} s", "Allow more with --limit SECONDS.")
+            held, most = resident(process.pid), self.memory
+            if most is not None and held is not None and held > most:
+                words = f"more than {most / 2**30:.1f} GiB of memory"
+                return -signal.SIGTERM, _Excess(words, "Allow more with --memory GIB, or make fewer at once (--jobs).")
 
     def _stop(self) -> None:
         with self._lock:
@@ -143,7 +171,7 @@ class Workshop:
                 stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process is gone
                 stdout=log,
                 stderr=log,
-                env=_environment(job.folder),
+                env=environment(job.folder),
                 start_new_session=True,
             )
             self._running.add(process)
@@ -156,8 +184,8 @@ def call(kind: str, parameters: Mapping[str, Any], *, what: str, limit: float = 
         return workshop.run(kind, what, parameters)
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """The worker's environment: ours, with a quiet TensorFlow, whose temporary files go where ours do."""
+def environment(folder: Path) -> dict[str, str]:
+    """A worker's environment: ours, with a quiet TensorFlow on the CPU, whose temporary files go into `folder`."""
     return os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "tensorflow",
@@ -198,14 +226,15 @@ def _outcome(job: Job, subject: str, code: int) -> dict[str, Any]:
     return value
 
 
-def _failure(subject: str, what: str, log: Path) -> ConversionError:
+def _failure(subject: str, what: str, log: Path, advice: str = "") -> ConversionError:
     """The error of a job that did not end well; its log is kept in the folder for temporary files."""
     kept = Path(tempfile.gettempdir()) / f"orilla-convert-{secrets.token_hex(4)}.log"
     with suppress(OSError):
         shutil.copyfile(log, kept)
     cause = _cause(log)
     detail = f": {cause}" if cause and cause not in what else ""
-    return ConversionError(f"{subject}: the conversion {what}{detail}".rstrip(".") + ".", f"Its log is {kept}.")
+    remedy = f"{advice} Its log is {kept}.".strip()
+    return ConversionError(f"{subject}: the conversion {what}{detail}".rstrip(".") + ".", remedy)
 
 
 def _cause(log: Path) -> str:

@@ -87,6 +87,31 @@ def test_one_failure_ends_the_others(tmp_path: Path) -> None:
         assert not is_running(int((tmp_path / "pid").read_text()))
 
 
+def test_a_failure_behind_a_slow_job_ends_it(tmp_path: Path) -> None:
+    tasks = {
+        "slow": Task("jobs_for_tests:hang", "slow", {"pid": str(tmp_path / "pid")}),
+        "bad": Task("jobs_for_tests:stumble", "bad", {}),
+    }
+    with Workshop(limit=60, side_by_side=2) as workshop, pytest.raises(ConversionError, match="first line"):
+        workshop.run_all(tasks)
+
+
+def test_an_excess_names_the_option_where_there_is_one() -> None:
+    for adjustable in (True, False):
+        with Workshop(limit=1, adjustable=adjustable) as workshop, pytest.raises(ConversionError) as caught:
+            workshop.run("jobs_for_tests:hang", "int8.onnx", {"pid": os.devnull})
+        assert ("--limit" in caught.value.remedy) is adjustable
+        Path(caught.value.remedy.rsplit(" ", 1)[1].rstrip(".")).unlink()
+
+
+def test_memory_is_shared_by_the_jobs_that_are_there(tmp_path: Path) -> None:
+    with Workshop(side_by_side=64) as workshop:
+        whole = workshop.memory
+        assert whole == Workshop().memory
+        assert workshop.run_all({"only": Task("jobs_for_tests:shout", "only", {})}) == {"only": {"answer": 42}}
+        assert workshop.memory == whole
+
+
 PARENT = """
 import sys
 from orilla_converters.worker import Task, Workshop

@@ -15,6 +15,10 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
+def _bytes(_context: click.Context, _parameter: click.Parameter, gibibytes: float | None) -> int | None:
+    return None if gibibytes is None else int(gibibytes * 2**30)
+
+
 @click.command()
 @click.argument("model", type=click.Path())
 @click.option("--data", required=True, type=click.Path(), help="Pictures that calibrate and judge, with labels or not.")
@@ -82,6 +86,16 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
 @click.option("--unsafe", is_flag=True, help="Run the code that the model's file holds (Lambda layers).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which pictures calibrate and judge.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Conversions side by side.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=1800, show_default=True, help="Seconds that one of them may take."
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_bytes,
+    metavar="GIB",
+    help="Memory that one of them may hold; by default its share of 85 % of the machine's.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON on standard output.")
 def command(model: str, quiet: bool, as_json: bool, **options: Any) -> None:
