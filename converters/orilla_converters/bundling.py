@@ -61,7 +61,7 @@ def write(
         defaults=dict(defaults),
         files=(),
         golden=test,
-        training=dict(training),
+        training=plain_text(training),
         extra={**record, "versions": {name: package_version(name) for name in VERSIONED}},
     )
     return write_bundle(output, manifest, entries)
@@ -109,7 +109,22 @@ def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
             }
         )
     report = {"artifacts": rows, "judged": {"n": len(judge.tensors), "digest": judge.tensors.digest}}
-    return (json.dumps(report, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1) + "\n").encode()
+    return json_bytes(report)
+
+
+def plain_text(value: Any) -> Any:
+    """Plain JSON whose texts can be written: a file's name that is no UTF-8 shows its bytes as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {plain_text(key): plain_text(one) for key, one in value.items()}
+    return [plain_text(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def json_bytes(document: Mapping[str, Any]) -> bytes:
+    """One JSON document; what is no UTF-8 in a file's name is written as JSON's own escapes."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1)
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def _worst(worst: Worst, judge: Judge) -> dict[str, Any]:

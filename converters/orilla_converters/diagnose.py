@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ from orilla_converters.source import open_source
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import Workshop
-from orilla_runtime.errors import OrillaError, SinkError
+from orilla_runtime.errors import OrillaError
+from orilla_runtime.files import replaced
 
 PICTURES = 32
 """The most that the layers are compared on."""
@@ -113,13 +113,7 @@ def write_report(output: Path, diagnoses: Sequence[Diagnosis], repairs: Mapping[
         "bundle": output.name,
         "artifacts": [found.to_json() | {"tried": list(repairs.get(found.artifact, ()))} for found in diagnoses],
     }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise SinkError(
-            f"{path} cannot be written: {error.strerror}.", "Free some space, or choose another folder."
-        ) from error
+    with replaced(path) as part:
+        text = json.dumps(report, ensure_ascii=False, allow_nan=False, indent=1)
+        part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
     return path

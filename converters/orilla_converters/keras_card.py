@@ -120,7 +120,8 @@ def _encode(card: KerasCard, path: Path) -> bytes:
         raise DataError(
             f"{path}: its card is no plain JSON: {error}.", "Keep numbers, texts and lists in it."
         ) from error
-    content = text.encode()
+    # A picture's name that is no UTF-8 holds lone surrogates: JSON has escapes for them.
+    content = text.encode("utf-8", "backslashreplace")
     _decode(content, path)
     return content
 
@@ -152,8 +153,8 @@ def _preprocess(value: Any, path: Path) -> Preprocess:
     known = {field.name for field in fields(Preprocess)}
     if not isinstance(value, dict) or not set(value) <= known or "size" not in value:
         raise _damaged(path, f"{ENTRY} has no valid preprocess")
-    values: dict[str, Any] = {name: tuple(item) if name in _TUPLES else item for name, item in value.items()}
     try:
+        values: dict[str, Any] = {name: tuple(item) if name in _TUPLES else item for name, item in value.items()}
         return Preprocess(**values)
     except (TypeError, ValueError, OrillaError) as error:
         raise _damaged(path, f"{ENTRY} has no valid preprocess") from error

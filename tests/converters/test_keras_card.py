@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -36,6 +37,14 @@ def test_a_card_comes_back_as_it_was(model: Path) -> None:
         assert archive.read("model.weights.h5") == b"\x00" * 1000
 
 
+def test_names_that_are_no_utf8_come_back(model: Path) -> None:
+    split = {"train": [os.fsdecode(b"a/se\xf1al.png")], "test": ["a/ñ.png"]}
+    write_card(model, KerasCard(("a",), Preprocess((8, 8)), training={"split": split}))
+    card = read_card(model)
+    assert card is not None
+    assert card.training["split"] == split
+
+
 def test_writing_twice_gives_the_same_bytes(model: Path) -> None:
     write_card(model, CARD)
     first = model.read_bytes()
@@ -51,6 +60,8 @@ def test_writing_twice_gives_the_same_bytes(model: Path) -> None:
         {"labels": "ab"},
         {"preprocess": {"size": [0, 4]}},
         {"preprocess": {"size": "big"}},
+        {"preprocess": {"size": 4}},
+        {"preprocess": {"size": [4, 4], "scale": 1}},
         {"preprocess": {"size": [4, 4], "surprise": 1}},
         {"preprocess": None},
         {"output": "logit"},

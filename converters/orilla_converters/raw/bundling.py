@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orilla_converters.bundling import GOLDEN_INPUTS, TOLERANCE_FLOOR, VERSIONED, operators, package_version
+from orilla_converters.bundling import (
+    GOLDEN_INPUTS,
+    TOLERANCE_FLOOR,
+    VERSIONED,
+    json_bytes,
+    operators,
+    package_version,
+)
 from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
 from orilla_converters.ports import Ports
@@ -88,7 +94,7 @@ def _report(verdicts: Sequence[RawVerdict], samples: Samples) -> bytes:
         for verdict in verdicts
     ]
     report = {"artifacts": rows, "judged": {"n": samples.judged_on}}
-    return (json.dumps(report, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1) + "\n").encode()
+    return json_bytes(report)
 
 
 def _golden(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orilla_converters.diagnose import report_path
 from orilla_converters.origin import Origin
 from orilla_converters.progress import Note, Progress, Step
 from orilla_converters.raw.bundling import write
@@ -93,6 +94,7 @@ class RawWalk:
             verdicts.append(judge.verdict(recipe, data))
         if any(verdict.shortcomings for verdict in verdicts):
             raise refusal(verdicts, samples, output)
+        report_path(output).unlink(missing_ok=True)  # of an earlier conversion, which failed
         rows = stand(verdicts, samples, self.description.ports, timing=self.timing, say=self.say)
         self.say(Step("bundle", str(output)))
         identity = write(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orilla_converters.diagnose import report_path
 from orilla_converters.raw.judging import RawVerdict
 from orilla_converters.raw.samples import Samples
 from orilla_runtime.errors import GateError
@@ -17,10 +18,12 @@ from orilla_runtime.files import replaced
 def refusal(verdicts: Sequence[RawVerdict], samples: Samples, output: Path) -> GateError:
     """The error; all figures of the artifacts that failed go into `NAME.diagnosis.json` beside the intended bundle."""
     failed = [verdict for verdict in verdicts if verdict.shortcomings]
-    path = output.with_suffix(".diagnosis.json")
+    path = report_path(output)
     document = {"artifacts": [_figures(verdict, samples) for verdict in failed]}
     with replaced(path) as part:
-        part.write_text(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+        # What is no UTF-8 in a picture's name is written as JSON's own escapes.
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+        part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
     what = "; ".join(f"{verdict.recipe.name}: {', '.join(verdict.shortcomings)}" for verdict in failed)
     return GateError(
         f"{len(failed)} of {len(verdicts)} artifacts failed on {samples.judged_on} samples. {what}.",

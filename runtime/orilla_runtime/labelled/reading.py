@@ -87,6 +87,9 @@ def _pictures(root: Path, folder: Path, *, never: Path | None = None) -> list[Pa
 
 
 def _check_classes(root: Path, members: dict[str, list[Path]]) -> None:
+    odd = [name for name in members if name != name.encode("utf-8", "replace").decode()]
+    if odd:
+        raise DataError(f"The class folder {root / odd[0]} has a name that is no UTF-8.", "Rename the folder.")
     empty = [name for name, pictures in members.items() if not pictures]
     if empty:
         raise DataError(

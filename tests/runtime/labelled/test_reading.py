@@ -22,7 +22,7 @@ def _touch(root: Path, *names: str) -> Path:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(name.encode())
+        path.write_bytes(os.fsencode(name))
     return root
 
 
@@ -107,6 +107,7 @@ def test_links_do_not_give_a_class_the_pictures_of_others(tmp_path: Path) -> Non
         (["notes.txt"], "holds no pictures"),
         (["cat/a.jpg", "dog/readme.txt"], "class folder .*dog holds no pictures"),
         (["train/cat/a.jpg", "val/cat/b.jpg"], r"splits \(train, val\)"),
+        (["cat/a.jpg", os.fsdecode(b"se\xf1al/b.jpg")], "no UTF-8"),
     ],
 )
 def test_a_folder_that_is_not_in_order(tmp_path: Path, names: list[str], words: str) -> None:
