@@ -203,17 +203,26 @@ def quantized_but(calibrated: bytes, nodes: Sequence[str]) -> bytes:
 def keras2_classes() -> dict[str, Any]:
     """Classes for `.h5` files of Keras 2, under the names that stand in them.
 
-    Keras 2 wrote `groups: 1` into the configuration of a DepthwiseConv2D; keras 3.0 to 3.15 refuse the argument.
+    Keras 2 wrote into the configuration of a convolution what its class inherited and never used: `groups: 1`, and of
+    a separable one a `kernel_initializer` besides those of its two kernels. keras 3.0 to 3.15 refuse such arguments.
     """
     import keras
 
-    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+    kernel = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")
+    unused = {"DepthwiseConv2D": (), "Conv2DTranspose": (), "SeparableConv2D": kernel}
+    return {name: _without(getattr(keras.layers, name), ("groups", *more)) for name, more in unused.items()}
+
+
+def _without(layer: Any, unused: Sequence[str]) -> Any:
+    """What makes a Keras layer of a configuration that holds `unused` arguments."""
+
+    class Plain(layer):  # type: ignore[misc]
         @classmethod
         def from_config(cls, config: dict[str, Any]) -> Any:
-            """A layer of Keras 3; grouping a depthwise convolution has no meaning."""
-            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+            """A layer of Keras 3."""
+            return layer.from_config({key: value for key, value in config.items() if key not in unused})
 
-    return {"DepthwiseConv2D": DepthwiseConv2D}
+    return Plain
 
 
 def layer_of(function: Any) -> Any:

@@ -24,10 +24,16 @@ def flattened_with_norms(core: Any) -> tuple[Any, dict[str, str]]:
     """The same copy, and for each kernel's layer the batch normalization that it took in, by name."""
     import keras
 
-    inputs = [keras.Input(batch_shape=port.shape, dtype=port.dtype, name=port.name) for port in core.inputs]
-    outputs = _inlined(keras, core, inputs, {})
-    folder = _Folder(keras, keras.Model(inputs, outputs))
+    folder = _Folder(keras, inlined(core))
     return folder.folded(), folder.norms
+
+
+def inlined(model: Any) -> Any:
+    """A copy of a functional model without nested models: their layers are its own."""
+    import keras
+
+    inputs = [keras.Input(batch_shape=port.shape, dtype=port.dtype, name=port.name) for port in model.inputs]
+    return keras.Model(inputs, _inlined(keras, model, inputs, {}))
 
 
 def _inlined(keras: Any, model: Any, inputs: list[Any], copies: dict[int, Any]) -> list[Any]:
@@ -119,6 +125,16 @@ class _Folder:
         layer = found[0].operation
         fits = isinstance(layer, self._keras.layers.BatchNormalization) and self._calls[id(layer)] == 1
         return found[0] if fits and layer.axis in {-1, len(tensor.shape) - 1} else None
+
+
+def augments(layer: Any) -> bool:
+    """Whether inference passes a layer over: augmentation, or a model of nothing else."""
+    import keras
+
+    if not is_graph(layer):
+        return type(layer).__name__.startswith("Random")
+    inner = [one for one in layer.layers if not isinstance(one, keras.layers.InputLayer)]
+    return bool(inner) and all(map(augments, inner))
 
 
 def readers(model: Any) -> dict[int, list[Any]]:

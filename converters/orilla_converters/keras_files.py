@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from orilla_converters.compat import keras2_classes
 from orilla_runtime.errors import ConversionError, DataError
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
+_IN_GRAPHS = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.>/-]*")
+_STRANGE = re.compile(r"[^A-Za-z0-9_.>/-]+")
 
 
 def load_keras(path: Path, *, trusted: bool = False) -> Any:
@@ -28,9 +32,31 @@ def load_keras(path: Path, *, trusted: bool = False) -> Any:
         keras.config.enable_unsafe_deserialization()
     old = None if path.suffix == ".keras" else keras2_classes()
     try:
-        return keras.saving.load_model(path, custom_objects=old, compile=False, safe_mode=not trusted)
+        model = keras.saving.load_model(path, custom_objects=old, compile=False, safe_mode=not trusted)
     except Exception as error:
         raise _refusal(path, " ".join(str(error).split()), error) from error
+    _name_for_graphs(model)
+    return model
+
+
+def _name_for_graphs(model: Any) -> None:
+    """Rename the layers whose names TensorFlow cannot write into a graph: `convolución 1` becomes `convolucion_1`.
+
+    TFLite's converter answers such a name with `'NoneType' object is not callable`.
+    """
+    layers = model._flatten_layers()
+    taken = {layer.name for layer in layers}
+    for layer in layers:
+        if _IN_GRAPHS.fullmatch(layer.name):
+            continue
+        letters = unicodedata.normalize("NFKD", layer.name).encode("ascii", "ignore").decode()
+        plain = _STRANGE.sub("_", letters).strip("_") or "layer"
+        name, number = plain, 1
+        while name in taken:
+            number += 1
+            name = f"{plain}_{number}"
+        layer.name = name
+        taken.add(name)
 
 
 def _refusal(path: Path, text: str, error: Exception) -> ConversionError:

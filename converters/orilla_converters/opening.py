@@ -47,8 +47,20 @@ def open_raw(parameters: Mapping[str, Any]) -> RawSource:
 
 
 def describe_job(parameters: Mapping[str, Any], _folder: Path) -> dict[str, Any]:
-    """Job: open the model and say what it takes and gives."""
+    """Job: open the model and say what it takes and gives.
+
+    Raises:
+        ConversionError: as `open_any`, or its weights are not finite: every artifact would be, each with another error.
+    """
+    import numpy as np
+
     source = open_any(parameters)
+    for weight in source.model.weights:
+        if not np.isfinite(np.asarray(weight)).all():
+            raise ConversionError(
+                f"{parameters['model']} has weights that are not finite, in {weight.path}.",
+                "Its training diverged: train it again, with a smaller learning rate.",
+            )
     if isinstance(source, RawSource):
         return {"task": "raw", "ports": source.ports.to_json()}
     return {

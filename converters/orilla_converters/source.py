@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from orilla_converters.compat import is_graph, nodes_in_order
+from orilla_converters.flat_graph import augments, inlined
 from orilla_converters.frozen_source import FrozenParts, parts_of_saved_model, parts_of_subclassed
 from orilla_converters.keras_files import load_keras
 from orilla_converters.normalization import IDENTITY, Normalization
@@ -74,15 +76,24 @@ def open_source(parameters: Mapping[str, Any]) -> KerasSource:
     return _of_layers(in_float32(model, path), parameters, path)
 
 
+def _ending_in_layers(model: Any) -> Any:
+    """The model itself or, where a model inside it gives its output, its copy without nested models.
+
+    What ends it, a softmax mostly, is then a layer that can be found.
+    """
+    return inlined(model) if any(is_graph(one._keras_history.operation) for one in model.outputs) else model
+
+
 def _of_layers(model: Any, parameters: Mapping[str, Any], path: Path) -> KerasSource:
     import keras
 
     shape = _image_shape(model, path)
-    head = _find_head(model, path)
-    front = _rescaling_in_front(model)
+    plain = _ending_in_layers(model)
+    head = _find_head(plain, path)
+    front = _rescaling_in_front(plain)
     outside = _said(parameters, path, front is not None)
     raw = model if outside == IDENTITY else _behind_rescaling(keras, model, outside, shape)
-    core, normalization = _core(keras, model, front, outside, head)
+    core, normalization = _core(keras, plain, front, outside, head)
     return KerasSource(raw, core, normalization, head.kind, shape, int(model.outputs[0].shape[-1]))
 
 
@@ -115,6 +126,8 @@ def _of_frozen(parts: FrozenParts, parameters: Mapping[str, Any], path: Path) ->
 def _said(parameters: Mapping[str, Any], path: Path, rescales: bool) -> Normalization:
     """What is to be done to a pixel before the model takes it, as the user or the model says."""
     given = parameters.get("normalization")
+    if given is not None and rescales and Normalization(*given) != IDENTITY:
+        raise UsageError(f"{path} rescales its pixels itself.", "Leave out --scale and --offset.")
     if given is not None:
         return Normalization(*given)
     if rescales or parameters.get("raw"):
@@ -144,6 +157,8 @@ def _image_shape(model: Any, path: Path) -> tuple[int, int, int]:
             f"{path} leaves its height or width open: {list(shape)}.",
             "Build it with a fixed size, for example keras.Input((224, 224, 3)).",
         )
+    if not shape[1] or not shape[2]:
+        raise ConversionError(f"{path} takes pictures without pixels: {list(shape)}.", "Build it with another size.")
     if len(scores) != 2 or scores[1] is None or scores[1] < 2:
         raise NoClassifierError(
             f"{path} gives {list(scores)}, which are not the scores of at least two classes.",
@@ -194,18 +209,16 @@ def _rescaling_in_front(model: Any) -> Any:
     """The scalar Rescaling that takes the model's input, with nothing before it but augmentation; or None."""
     import keras
 
-    here = model.inputs[0]._keras_history.operation
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        # By the layer that made it: a Sequential that was loaded has called each layer twice.
-        if isinstance(layer, keras.Model) or layer.input._keras_history.operation is not here:
+    here = model.inputs[0]
+    for node in nodes_in_order(model):
+        layer = node.operation
+        if len(node.input_tensors) != 1 or node.input_tensors[0] is not here:
             return None
         if isinstance(layer, keras.layers.Rescaling):
             return layer if np.ndim(layer.scale) == np.ndim(layer.offset) == 0 else None
-        if not type(layer).__name__.startswith("Random"):
+        if not augments(layer):
             return None
-        here = layer
+        here = node.outputs[0]
     return None
 
 

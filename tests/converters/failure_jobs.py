@@ -55,6 +55,7 @@ def _models(keras: Any) -> dict[str, tuple[list[Any], tuple[str, ...]]]:
         ),
         "small_dynamic": ([front, layers.Conv2D(4, 3)], ("tflite:dynamic",)),
         "bytes_in": ([front, layers.Conv2D(8, 3)], both),
+        "odd_names": ([front, layers.Conv2D(8, 3, name="convolución 1, +x")], both),
         "many_classes": ([front, layers.Conv2D(8, 3)], TFLITE[1:]),
     }
 

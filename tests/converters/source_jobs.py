@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,49 @@ def _subclassed(keras: Any) -> Any:
     return model
 
 
+def _augmented(keras: Any) -> Any:
+    """As the tutorials do: augmentation is a model in front."""
+    first = keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomRotation(0.1)], name="augmentation")
+    return keras.Sequential([keras.Input((12, 12, 3)), first, *_stack(keras)[1:]])
+
+
+def _ending_in(keras: Any, model: Any) -> Any:
+    image = keras.Input((12, 12, 3))
+    return keras.Model(image, model(keras.layers.RandomContrast(0.1)(image)))
+
+
+def _shrunk(keras: Any) -> Any:
+    """The layers whose arguments Keras 3 took away."""
+    front, head, layers = _stack(keras)[1:2], _stack(keras)[-3:], keras.layers
+    middle = [
+        layers.DepthwiseConv2D(3, strides=2),
+        layers.BatchNormalization(),
+        layers.SeparableConv2D(8, 3, activation="relu"),
+        layers.Conv2DTranspose(6, 3, strides=2, activation="relu"),
+    ]
+    return keras.Sequential([keras.Input((12, 12, 3)), *front, *middle, *head])
+
+
+def _as_keras_2_wrote_it(path: Path) -> None:
+    """The configurations that Keras 2.15 writes for the same layers."""
+    import h5py
+
+    glorot = {"class_name": "GlorotUniform", "config": {"seed": None}}
+    kernel = {"kernel_initializer": glorot, "kernel_regularizer": None, "kernel_constraint": None}
+    extra = {
+        "DepthwiseConv2D": {"groups": 1},
+        "SeparableConv2D": {"groups": 1, **kernel},
+        "Conv2DTranspose": {"groups": 1},
+        "BatchNormalization": {"axis": [3]},
+    }
+    with h5py.File(path, "r+") as file:
+        model = json.loads(file.attrs["model_config"])
+        for layer in model["config"]["layers"]:
+            layer["config"] |= extra.get(layer["class_name"], {})
+        file.attrs["model_config"] = json.dumps(model)
+        file.attrs["keras_version"] = "2.15.0"
+
+
 def everything(parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The value of each function below, by its name; TensorFlow is imported once for all."""
     found = {}
@@ -67,10 +111,17 @@ def kinds(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     scaled = keras.Sequential(
         [keras.Input((12, 12, 3)), keras.layers.Lambda(lambda x: x * 2.0), *_stack(keras)], name="with_code"
     )
+    augmented = _augmented(keras)
+    shrunk = _shrunk(keras)
     functional.save(folder / "old.h5")
+    shrunk.save(folder / "keras_2.h5")
+    _as_keras_2_wrote_it(folder / "keras_2.h5")
     subclassed.export(str(folder / "exported"), format="tf_saved_model", verbose=False)
     cases = {
         "h5": (functional, folder / "old.h5"),
+        "keras_2": (shrunk, folder / "keras_2.h5"),
+        "augmented": (augmented, augmented),
+        "ends_in_a_model": (augmented, _ending_in(keras, augmented)),
         "saved_model": (subclassed, folder / "exported"),
         "live": (functional, functional),
         "live_subclassed": (subclassed, subclassed),
@@ -133,5 +184,8 @@ def refused(_parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     broken = folder / "broken"
     broken.mkdir()
     (broken / "saved_model.pb").write_bytes(b"\x08\x01 broken")
-    names = ("open", "no_signature", "half", "weights.h5", "text.h5", "broken")
+    keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x * 2.0), keras.layers.Flatten(), keras.layers.Dense(3)]
+    ).save(folder / "code.h5")
+    names = ("open", "no_signature", "half", "weights.h5", "text.h5", "broken", "code.h5")
     return opened({"cases": {name: {"model": str(folder / name)} for name in names}}, folder)

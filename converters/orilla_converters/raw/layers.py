@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from orilla_converters.compat import nodes_in_order
+from orilla_converters.flat_graph import augments
 from orilla_converters.normalization import Normalization
 from orilla_converters.ports import InputPort, OutputPort, single
 from orilla_converters.raw.source import Opened, RawSource, assembled, closed_shape, is_picture, require_float
@@ -73,7 +74,7 @@ def _front(nodes: Sequence[Any], image: Any) -> tuple[Normalization, Any] | None
         if isinstance(layer, keras.layers.Rescaling):
             plain = np.ndim(layer.scale) == np.ndim(layer.offset) == 0
             return (Normalization(float(layer.scale), float(layer.offset)), node.outputs[0]) if plain else None
-        if not type(layer).__name__.startswith("Random"):
+        if not augments(layer):
             return None
         here = node.outputs[0]
 
