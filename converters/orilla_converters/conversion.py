@@ -20,15 +20,16 @@ from orilla_converters.origin import Origin, read_origin
 from orilla_converters.progress import Note, Progress, Step, silent
 from orilla_converters.raw.conversion import RawWalk, checked_task, is_arrays, require_for_raw
 from orilla_converters.raw.description import RawDescription
-from orilla_converters.recipe import DEFAULT_CALIBRATION, Recipe
+from orilla_converters.recipe import Recipe
 from orilla_converters.report.reporter import Reporter, checked_report
 from orilla_converters.results import ConversionResult, artifact_results
 from orilla_converters.source import Description
 from orilla_converters.stability import checked_thresholds
-from orilla_converters.standing import few_pictures
+from orilla_converters.standing import few_pictures, near_chance
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
-from orilla_runtime.errors import ConversionError, GateError, SinkError, UsageError
+from orilla_runtime.errors import ConversionError, DataError, GateError, UsageError
+from orilla_runtime.files import require_writable
 from orilla_runtime.labelled.images import LabelledImages
 from orilla_runtime.labelled.reading import read_labelled
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
@@ -51,7 +52,7 @@ def convert(
     data: str | Path,
     output: str | Path,
     recipes: Sequence[Recipe],
-    calibration: int = DEFAULT_CALIBRATION,
+    calibration: int | None = None,
     max_drop: float | None = None,
     thresholds: Sequence[float] = (),
     timing: bool = True,
@@ -78,8 +79,9 @@ def convert(
         model: a `.keras` or `.h5` file, the folder of a SavedModel, or a Keras model in memory, which is not changed.
         data: labelled pictures (a folder with a subfolder a class, or a CSV), or a folder of pictures without labels:
             then agreement is judged alone. See `task` for models that are no classifiers.
-        calibration: how many pictures int8 is calibrated on; the others judge. Where the model's card names the
-            training's split and the pictures are there, its train pictures calibrate and its test pictures judge.
+        calibration: how many pictures int8 is calibrated on, in place of what the recipes say; the others judge. Where
+            the model's card names the training's split and the pictures are there, its train pictures calibrate and its
+            test pictures judge.
         max_drop: how far top-1 may be below Keras', as a fraction; by default 0.01, one point.
         thresholds: of scores, at which decisions are compared besides 0.5, 0.7 and 0.9.
         timing: measure the artifacts against each other; the default of a format is then the fastest, where one is
@@ -96,7 +98,8 @@ def convert(
         task: `classification`, or `raw` for a model whose outputs are no scores of classes; by default what the model
             looks like. A raw bundle of several inputs, or of others than pictures, takes as `data` an `.npz` file with
             an array for each input, by its name; `max_drop`, `thresholds`, `report` and `repair` are refused there.
-        jobs: conversions side by side. limit, memory: seconds and bytes that each may take.
+        jobs: conversions side by side. limit, memory: seconds and bytes that each may take; by default half an hour,
+            and together 85 % of the machine's memory.
 
     Raises:
         GateError: artifacts are worse than their gates allow. No bundle was written; the layers of those artifacts
@@ -106,13 +109,16 @@ def convert(
     """
     say: Progress = progress or silent
     output = _checked_output(Path(output))
-    recipes = _checked_recipes(recipes)
+    recipes = _checked_recipes(recipes, calibration)
+    count = next((one.calibration for one in recipes if one.calibrated), recipes[0].calibration)
     if golden not in bundling.GOLDEN_KINDS:
         raise UsageError(f"Unknown golden data {golden!r}.", f"Orilla knows {', '.join(bundling.GOLDEN_KINDS)}.")
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise UsageError(f"max_drop is {max_drop}, not a fraction from 0 to 1.", "One point is 0.01.")
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}.", "Give 0 or a whole number above it.")
     levels, page = checked_thresholds(thresholds), checked_report(report)
-    with on_disk(model) as path, Workshop(limit, jobs, memory) as workshop:
+    with on_disk(model) as path, Workshop(limit, jobs, memory, adjustable=True) as workshop:
         origin = read_origin(
             path,
             labels=labels,
@@ -135,11 +141,12 @@ def convert(
             require_for_raw(
                 repair=repair, report=page is not None, max_drop=max_drop is not None, threshold=bool(thresholds)
             )
-            walk = RawWalk(workshop, origin, description, recipes, data, calibration, seed, golden, timing, say)
+            walk = RawWalk(workshop, origin, description, recipes, data, count, seed, golden, timing, say)
             return walk.to(output)
         if images is None:
             raise UsageError(f"{path} is a classifier; {data} holds no pictures.", "Give a folder of pictures.")
-        material = _calibrate(workshop, origin, description, images, calibration, seed, say)
+        material = _calibrate(workshop, origin, description, images, count, seed, say)
+        _require_sample(material, recipes)
         source, sample = origin.job_parameters, _sample(material)
         files, keras = _write(workshop, material, sample, recipes, say)
         drop = DEFAULT_MAX_DROP if max_drop is None else max_drop
@@ -174,10 +181,9 @@ def convert(
 def _checked_output(output: Path) -> Path:
     """Refuse now what would fail after minutes of work."""
     if output.suffix != ".orilla":
-        raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {output.with_suffix('.orilla').name}.")
-    if output.is_dir() or not output.parent.is_dir():
-        what = f"there is no folder {output.parent}" if not output.is_dir() else "it is a folder"
-        raise SinkError(f"{output} cannot be written: {what}.", "Give a file in a folder that is there.")
+        better = output.with_suffix(".orilla").name if output.name else "NAME.orilla"
+        raise UsageError(f"{output}: a bundle's name ends in .orilla.", f"Take {better}.")
+    require_writable(output)
     return output
 
 
@@ -189,10 +195,22 @@ def _require_desk(recipes: Sequence[Recipe]) -> None:
         raise ConversionError(f"Converting needs {', '.join(missing)}.", "Install the desk: pip install 'orilla[desk]'")
 
 
-def _checked_recipes(recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
-    distinct = {recipe.name: recipe for recipe in recipes}
+def _checked_recipes(recipes: Sequence[Recipe], calibration: int | None) -> tuple[Recipe, ...]:
+    """The recipes, each once; `calibration`: for all of them, where it is given."""
+    distinct: dict[str, Recipe] = {}
+    for recipe in recipes:
+        wanted = recipe if calibration is None else replace(recipe, calibration=calibration)
+        other = distinct.setdefault(recipe.name, wanted)
+        if str(other) != str(wanted):
+            raise UsageError(f"{other} and {wanted} would both be {recipe.name}.", "Write a bundle for each.")
     if not distinct:
         raise UsageError("No artifact to make.", "Give at least one format and one precision.")
+    samples = {recipe.calibration: recipe for recipe in distinct.values() if recipe.calibrated}
+    if len(samples) > 1:
+        raise UsageError(
+            f"{' and '.join(map(str, samples.values()))}: a conversion has one sample to calibrate on.",
+            "Give the same calibration=N to all, or write a bundle for each.",
+        )
     if len({recipe.io == "float" for recipe in distinct.values()}) > 1:
         raise UsageError(
             "A bundle has one way from a picture to the input: io=float does not go with the others.",
@@ -212,7 +230,7 @@ def _calibrate(
 ) -> _Material:
     """Choose the pictures and run them through `Preprocess`."""
     if origin.labels is None:
-        images = images.aligned(origin.labels_for(description))
+        images = _numbered(images, origin, description)
     selection = select(images, origin.split, calibration=count, seed=seed)
     say(Step("calibrate", f"{len(selection.calibration)} pictures to calibrate, {len(selection.judged)} to judge"))
     if origin.split and selection.origin == "seed":
@@ -227,6 +245,30 @@ def _calibrate(
     for note in few_pictures(len(judged.tensors)):
         say(note)
     return _Material(origin, description, selection, calibration, judged)
+
+
+def _numbered(images: LabelledImages, origin: Origin, description: Description) -> LabelledImages:
+    """The pictures with the numbers of the model's outputs as classes, where nobody named the outputs."""
+    labels = origin.labels_for(description)
+    named = () if images.ids_given or images.class_ids is None else images.classes or ()
+    unknown = [name for name in named if name not in labels]
+    if unknown:
+        raise DataError(
+            f"{images.root} has the class {unknown[0]!r}; the {len(labels)} outputs of {origin.path} have no names.",
+            "Name them: --labels FILE, one name a line, in the order of the outputs.",
+        )
+    return images.aligned(labels)
+
+
+def _require_sample(material: _Material, recipes: Sequence[Recipe]) -> None:
+    """A test picture of the training calibrates nothing: where there are no others, int8 cannot be made."""
+    calibrated = [recipe.name for recipe in recipes if recipe.calibrated]
+    if calibrated and not len(material.calibration.tensors):
+        raise DataError(
+            f"{material.judged.images.root} holds test pictures of the training alone, and those that judge do not "
+            f"calibrate {calibrated[0]}.",
+            "Give the folder that the model was trained on, or leave int8 out (--precision float32,float16).",
+        )
 
 
 def _sample(material: _Material) -> dict[str, Any]:
@@ -268,6 +310,9 @@ def _verify(judge: Judge, files: Sequence[bytes], recipes: Sequence[Recipe], say
     for recipe, data in zip(recipes, files, strict=True):
         say(Step("verify", recipe.name))
         verdicts.append(judge.verdict(recipe, data))
+    compared = next((verdict.comparison for verdict in verdicts if verdict.comparison), None)
+    for note in near_chance(compared.metrics.keras_accuracy if compared else None, judge.images.class_ids):
+        say(note)
     return verdicts
 
 

@@ -10,18 +10,18 @@ from orilla_converters.calibration_feed import normalized
 from orilla_converters.choice import defaults, settled
 from orilla_converters.progress import Progress, Step
 from orilla_converters.standing import Standing, artifact_path, candidates, remarks, standings
-from orilla_converters.timing import Runnable, measure
+from orilla_converters.timing import Latency, Runnable, measure
 from orilla_converters.verify import Judge, Verdict
 
 
 def stand(judge: Judge, verdicts: Sequence[Verdict], *, timing: bool, say: Progress) -> tuple[Standing, ...]:
     """Where verified artifacts stand; without timing the order of preference chooses the defaults."""
     able = candidates(verdicts)
-    if not timing:
-        return standings(verdicts, {}, defaults(able, {}))
-    say(Step("measure", f"{len(verdicts)} artifacts on one picture, in interleaved rounds"))
-    runnables = [_runnable(judge, verdict) for verdict in verdicts]
-    chosen, latencies = settled(able, lambda: measure(runnables))
+    chosen, latencies = defaults(able, {}), dict[str, Latency]()
+    if timing:
+        say(Step("measure", f"{len(verdicts)} artifacts on one picture, in interleaved rounds"))
+        runnables = [_runnable(judge, verdict) for verdict in verdicts]
+        chosen, latencies = settled(able, lambda: measure(runnables))
     rows = standings(verdicts, latencies, chosen)
     for note in remarks(rows):
         say(note)

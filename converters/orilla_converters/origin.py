@@ -16,6 +16,7 @@ from orilla_converters.source import Description
 from orilla_converters.worker import Workshop
 from orilla_runtime.errors import DataError, ModelError, UsageError
 from orilla_runtime.preprocess import Channels, Fit, Preprocess
+from orilla_runtime.tasks.labels import given_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ class Origin:
     def split(self) -> Mapping[str, Any] | None:
         """The training's split, relative paths under `train`, `validation` and `test`; None where it is not known."""
         split = self.training.get("split")
-        fits = isinstance(split, dict) and all(isinstance(paths, list) for paths in split.values())
+        fits = isinstance(split, dict) and all(
+            isinstance(paths, list) and all(isinstance(path, str) for path in paths) for paths in split.values()
+        )
         return split if fits else None
 
     def described_by(self, workshop: Workshop) -> Description | RawDescription:
@@ -100,6 +103,8 @@ class Origin:
         channels: Channels = "grey" if depth == 1 else options.pop("channels", "rgb")
         if depth == 1 and options.pop("channels", "grey") != "grey":
             raise UsageError(f"{self.path} takes grey pictures.", "Leave out --channels, or give --channels grey.")
+        if depth == 3 and channels == "grey":
+            raise UsageError(f"{self.path} takes pictures in colour.", "Leave out --channels, or give rgb or bgr.")
         return Preprocess(size=(height, width), channels=channels, **options)
 
 
@@ -118,9 +123,9 @@ def read_origin(
     """What is known of a `.keras` or `.h5` file or a SavedModel folder.
 
     Raises:
-        DataError: no such file, a damaged `.keras` file or card, or labels that cannot be read.
+        DataError: no such file, or a damaged `.keras` file or card.
         ModelError: another kind of file.
-        UsageError: options for a model that carries its own card, or half a normalization.
+        UsageError: options for a model that carries its own card, half a normalization, or labels that cannot be read.
     """
     path = Path(model)
     saved_model = (path / "saved_model.pb").is_file()
@@ -149,22 +154,5 @@ def read_origin(
             f"--scale {normalization[0]:g} and --offset {normalization[1]:g} make no value of a pixel.",
             "The model takes pixel * scale + offset: give finite numbers, and no scale of 0.",
         )
-    return Origin(path, False, _labels(labels), None, normalization, given, trusted, task=task)
-
-
-def _labels(labels: Sequence[str] | str | Path | None) -> tuple[str, ...] | None:
-    if labels is None:
-        return None
-    if isinstance(labels, str | Path):
-        try:
-            lines = Path(labels).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{labels} cannot be read: {error}.", "Give a text file with one class name a line."
-            ) from error
-        labels = [line.strip() for line in lines]
-        while labels and not labels[-1]:
-            labels.pop()
-    if not labels or not all(labels):
-        raise DataError("The labels hold an empty name, or none at all.", "One class name a line, none empty.")
-    return tuple(labels)
+    names = None if labels is None else given_labels(labels)
+    return Origin(path, False, names, None, normalization, given, trusted, task=task)

@@ -144,8 +144,10 @@ def _meaning(format_: str, precision: str) -> Meaning:
     return MEANINGS[format_, precision]
 
 
-def parse_recipe(spelling: str) -> Recipe:
+def parse_recipe(spelling: str, calibration: int = DEFAULT_CALIBRATION) -> Recipe:
     """Read `FORMAT:PRECISION[,knob=value…]`; `str(recipe)` gives the same line back.
+
+    calibration: the number of pictures where the line does not say it.
 
     Raises:
         UsageError: not such a line.
@@ -155,7 +157,11 @@ def parse_recipe(spelling: str) -> Recipe:
     values = dict(_knob(spelling, knob) for knob in knobs)
     # Made at once: mixed without its layers is refused, and so is an unknown name before any knob.
     _meaning(format_, precision)
-    return Recipe(format_, precision, **values)
+    if len(values) < len(knobs):
+        raise UsageError(f"Recipe {spelling!r} says one knob twice.", "Say each once.")
+    if "calibration" in values and precision not in CALIBRATED:
+        raise UsageError(f"{format_}:{precision} is not calibrated.", "Leave out calibration=N.")
+    return Recipe(format_, precision, **{"calibration": calibration, **values})
 
 
 def _knob(spelling: str, knob: str) -> tuple[str, Any]:

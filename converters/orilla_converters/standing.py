@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from orilla_converters.choice import Candidate, defaults
 from orilla_converters.progress import Note
 from orilla_converters.recipe import Recipe
 from orilla_converters.timing import Latency
 from orilla_converters.verify import Verdict
+from orilla_runtime.bundle.manifest import Accuracy
 
 FEW_PICTURES = 100
 SLOWER = 0.05
@@ -152,6 +156,20 @@ def few_pictures(n: int) -> list[Note]:
     if n >= FEW_PICTURES:
         return []
     return [Note(f"Only {n} pictures judge: one of them is {100 / n:.1f} points. The interval says how sure that is.")]
+
+
+def near_chance(keras: Accuracy | None, truth: NDArray[np.int64] | None) -> list[Note]:
+    """What to know where Keras itself is hardly better than a guess: every artifact may agree with a wrong set-up.
+
+    A guess names the most frequent class of `truth` each time.
+    """
+    if keras is None or truth is None:
+        return []
+    guess = float(np.bincount(truth).max() / len(truth))
+    if keras.top1 > min(0.5, 2 * guess):
+        return []
+    text = f"Keras itself is right on {keras.top1:.1%} of the pictures, and naming one class always on {guess:.1%}"
+    return [Note(f"{text}: check the order of the labels, the normalization and how pictures are fitted.")]
 
 
 def remarks(rows: Sequence[Row]) -> list[Note]:

@@ -37,7 +37,7 @@ def convert(
         formats, precisions, io, batch: every combination of a format and a precision becomes an artifact; without
             precisions float32, float16 and int8 of `tflite` and `onnx`, and float32 of `savedmodel`.
         recipes: in their place, artifacts spelled out: `tflite:int8,io=integer`, as `orilla recipes` explains them.
-        calibration: how many pictures int8 artifacts are calibrated on; the others judge.
+        calibration: how many pictures int8 artifacts are calibrated on, where no recipe says it; the others judge.
         options: `max_drop`, `report`, `timing`, `labels`, … as `orilla_converters.conversion.convert` takes them.
 
     Raises:
@@ -49,16 +49,16 @@ def convert(
 
     if is_named(data) or is_labelled_arrays(data):
         data = data_file(data)
-    wanted = [parse_recipe(recipe) for recipe in recipes]
+    wanted = [parse_recipe(recipe, calibration) for recipe in recipes]
     if not wanted:
         pairs = [(format_, precision) for format_ in formats for precision in precisions or default_precisions(format_)]
         wanted = [Recipe(format_, precision, calibration, io, batch) for format_, precision in pairs]
     if not is_pretrained(model):
-        return convert_file(model, data=data, output=output, recipes=wanted, calibration=calibration, **options)
+        return convert_file(model, data=data, output=output, recipes=wanted, **options)
     with tempfile.TemporaryDirectory(prefix="orilla-") as folder:
         file = Path(folder) / f"{model}.keras"
         save_pretrained(str(model), file)
-        return convert_file(file, data=data, output=output, recipes=wanted, calibration=calibration, **options)
+        return convert_file(file, data=data, output=output, recipes=wanted, **options)
 
 
 def is_pretrained(model: Any) -> bool:

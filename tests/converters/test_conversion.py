@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from orilla_runtime.preprocess import Preprocess
 from tests.converters.conftest import LABELS, RECIPES, Bench
 
 FLOAT = (Recipe("tflite", "float32"),)
+KEPT = Recipe("tflite", "mixed", float_layers=("a",))
 
 
 def test_twice_gives_the_same_bytes(bench: Bench, converted: ConversionResult, tmp_path: Path) -> None:
@@ -32,7 +36,7 @@ def test_a_model_without_a_card_and_pictures_without_labels(bench: Bench, tmp_pa
     flat = tmp_path / "flat"
     flat.mkdir()
     for number, path in enumerate(sorted(bench.digits.glob("*/*.png"))[::10]):
-        shutil.copy(path, flat / f"{number}.png")
+        shutil.copy(path, flat / os.fsdecode(b"se\xf1al %d.png" % number))
     (flat / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     events: list[Step | Note] = []
     result = convert(
@@ -40,13 +44,14 @@ def test_a_model_without_a_card_and_pictures_without_labels(bench: Bench, tmp_pa
         data=flat,
         output=tmp_path / "a.orilla",
         recipes=[Recipe("tflite", "int8")],
-        calibration=20,
+        calibration=17,
         golden="drawn",
         progress=events.append,
     )
     (artifact,) = result.artifacts
     assert artifact.metrics.accuracy is None
-    assert artifact.metrics.n in {39, 40}
+    assert artifact.metrics.n in {42, 43, 44}
+    assert result.calibrated_on in {16, 17}
     assert artifact.gate.min_agreement == 0.93
     assert any(isinstance(event, Note) and "broken.png" in event.text for event in events)
     assert any(
@@ -54,6 +59,10 @@ def test_a_model_without_a_card_and_pictures_without_labels(bench: Bench, tmp_pa
     )
     with open_bundle(result.path) as bundle:
         assert bundle.manifest.task.labels == tuple("0123456789")
+        # The manifest says what was done, and names that are no UTF-8 are in the report.
+        assert bundle.manifest.artifacts[0].recipe == "tflite:int8,calibration=17"
+        worst = json.loads(bundle.read("report/verification.json"))["artifacts"][0]["worst"]
+        assert all((flat / row["picture"]).is_file() for row in worst)
         assert bundle.manifest.golden is not None
         assert bundle.manifest.golden.kind == "drawn"
 
@@ -113,6 +122,7 @@ def test_a_card_of_another_model_is_refused(change: object, word: str, bench: Be
     [
         ({"output": "a.zip"}, UsageError, "ends in"),
         ({"output": "no/folder/a.orilla"}, SinkError, "no folder"),
+        ({"output": "/proc/a.orilla"}, SinkError, "cannot be written"),
         ({"model": "gone.keras"}, DataError, "no such file"),
         ({"model": "photo.png"}, ModelError, "not a .keras file"),
         ({"data": "nowhere"}, DataError, "nowhere"),
@@ -122,6 +132,15 @@ def test_a_card_of_another_model_is_refused(change: object, word: str, bench: Be
         ({"thresholds": [7.0]}, UsageError, "threshold"),
         ({"labels": ["a"]}, UsageError, "--labels"),
         ({"crop_fraction": 0.5}, UsageError, "--crop-fraction"),
+        ({"seed": -1}, UsageError, "seed is -1"),
+        (
+            {"recipes": (Recipe("tflite", "int8", 50), Recipe("onnx", "int8", 60))},
+            UsageError,
+            "one sample to calibrate",
+        ),
+        ({"recipes": (KEPT, replace(KEPT, float_layers=("a", "b")))}, UsageError, "would both be mixed.tflite"),
+        ({"recipes": (Recipe("tflite", "int8", 50), Recipe("tflite", "int8", 60))}, UsageError, "would both be int8"),
+        ({"report": "a.pdf"}, UsageError, "ends in .html"),
     ],
 )
 def test_what_cannot_be_is_refused_at_once(
@@ -134,6 +153,29 @@ def test_what_cannot_be_is_refused_at_once(
         values[name] = tmp_path / Path(str(values[name]))
     with pytest.raises(error, match=word):
         convert(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("output", ["", ".", "/"])
+def test_a_bundle_has_a_name(output: str, bench: Bench) -> None:
+    with pytest.raises(UsageError, match=r"ends in \.orilla") as caught:
+        convert(bench.model, data=bench.digits, output=output, recipes=FLOAT)
+    assert "NAME.orilla" in caught.value.remedy
+
+
+def test_outputs_without_names_are_asked_for_theirs(bench: Bench, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has the class 'digit 0'; the 10 outputs of .* have no names") as caught:
+        convert(bench.bare, data=bench.digits, output=tmp_path / "a.orilla", recipes=FLOAT)
+    assert "--labels FILE" in caught.value.remedy
+
+
+def test_the_trainings_test_pictures_alone_make_no_int8(bench: Bench, tmp_path: Path) -> None:
+    for name in bench.split["test"][:20]:
+        (tmp_path / "test" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(bench.digits / name, tmp_path / "test" / name)
+    recipes = [Recipe("onnx", "int8")]
+    with pytest.raises(DataError, match=r"test pictures of the training alone.* int8\.onnx") as caught:
+        convert(bench.model, data=tmp_path / "test", output=tmp_path / "a.orilla", recipes=recipes)
+    assert "--precision float32,float16" in caught.value.remedy
 
 
 def test_classes_of_other_names_are_refused(bench: Bench, tmp_path: Path) -> None:

@@ -172,11 +172,19 @@ def test_a_recipe_is_read_back_as_it_was_spelled(key: tuple[str, str]) -> None:
         ("tflite:int8,float_layers=stem", "float_layers"),
         ("tflite:mixed,float_layers=a++b", "layer names"),
         ("tflite:int8,", "knob"),
+        ("tflite:int8,calibration=5,calibration=6", "twice"),
+        ("tflite:float32,calibration=5", "not calibrated"),
     ],
 )
 def test_an_impossible_recipe_is_refused(spelling: str, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         parse_recipe(spelling)
+
+
+def test_a_recipe_that_says_no_number_takes_the_one_given() -> None:
+    assert parse_recipe("onnx:int8", 40).calibration == 40
+    assert parse_recipe("onnx:int8,calibration=7", 40).calibration == 7
+    assert str(parse_recipe("tflite:float32", 40)) == "tflite:float32"
 
 
 def test_bytes_and_floats_do_not_share_a_bundle(bench: Bench, tmp_path: Path) -> None:

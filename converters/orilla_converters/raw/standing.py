@@ -54,7 +54,7 @@ def stand(
         )
         for verdict in verdicts
     )
-    for note in remarks(rows) if timing else []:
+    for note in remarks(rows):
         say(note)
     return rows
 
