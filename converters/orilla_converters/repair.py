@@ -16,7 +16,7 @@ from orilla_converters.layer_report import LayerReport
 from orilla_converters.progress import Progress, Step
 from orilla_converters.recipe import MEANINGS, Recipe
 from orilla_converters.verify import Judge, Verdict
-from orilla_runtime.errors import ConversionError
+from orilla_runtime.errors import OrillaError, UsageError
 
 LOWER = ("16x8", "dynamic", "float16")
 """What comes behind int8, in this order."""
@@ -76,8 +76,9 @@ def repair(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Repair:
             continue
         hands.say(Step("repair", f"{failed.recipe.name}: {rung.what}"))
         try:
-            verdict = hands.judge.verdict(rung.recipe, hands.make(rung.source, rung.recipe))
-        except ConversionError as error:
+            data = hands.make(rung.source, rung.recipe)
+            verdict = hands.judge.verdict(rung.recipe, data)
+        except OrillaError as error:
             tried.append(f"{rung.what}: {error.message}")
             continue
         tried.append(f"{rung.what}: {_outcome(verdict)}")
@@ -101,8 +102,13 @@ def _ladder(hands: Hands, failed: Verdict, diagnosis: Diagnosis) -> Generator[_R
     if recipe.precision == "int8" and (recipe.format, "mixed") in MEANINGS and recipe.io != "integer":
         sets = list(outliers(layers)) if layers is not None else []
         for kept in sets:
-            mixed = replace(recipe, precision="mixed", float_layers=kept)
-            yield _Rung(f"{', '.join(kept)} in float", best, mixed)
+            what = f"{', '.join(kept)} in float"
+            try:
+                mixed = replace(recipe, precision="mixed", float_layers=kept)
+            except UsageError:
+                yield _Rung(f"{what}: a recipe cannot spell these names", best, None)
+                continue
+            yield _Rung(what, best, mixed)
         if not sets:
             yield _Rung("mixed: no tensor has an outlier", best, None)
     for precision in LOWER:
@@ -116,7 +122,7 @@ def _equalized(hands: Hands) -> dict[str, Any]:
     """That job's value; where the job fails, the next rungs are still there."""
     try:
         return hands.equalize()
-    except ConversionError as error:
+    except OrillaError as error:
         return {"why": error.message}
 
 

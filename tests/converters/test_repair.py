@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 from html import escape
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from orilla.cli import invoke as run
 from orilla_converters.conversion import convert
+from orilla_converters.diagnose import Diagnosis
+from orilla_converters.gates import gate_for
 from orilla_converters.layer_report import LayerReport, LayerRow
+from orilla_converters.progress import silent
 from orilla_converters.recipe import Recipe
-from orilla_converters.repair import outliers
+from orilla_converters.repair import Hands, outliers, repair
+from orilla_converters.verify import Verdict
 from orilla_runtime.bundle.reader import open_bundle
+from orilla_runtime.errors import ModelError
 from tests.converters.conftest import Bench
 
 
@@ -104,6 +110,24 @@ def test_the_search_takes_outliers_with_their_readers() -> None:
     report = LayerReport((row("a", 2), row("b", 900, "a"), row("c", 30, "b"), row("d", 2, "c"), row("e", 1, "d")), 10.0)
     assert list(outliers(report)) == [("b", "c"), ("b", "c", "d")]
     assert not list(outliers(LayerReport((row("a", 2), row("b", 3, "a")), 10.0)))
+
+
+def test_a_rung_that_is_refused_is_passed_over() -> None:
+    def refuse(*_: object) -> Any:
+        raise ModelError("the interpreter refuses it")
+
+    layers = LayerReport((row("my conv", 900), row("b", 2, "my conv"), row("c", 1, "b")), 10.0)
+    gate, judge = gate_for("int8", labelled=True), cast("Any", None)  # nothing is made, and nothing judged
+    failed = Verdict(Recipe("tflite", "int8"), b"", (), (), gate, None, ("it does not run",))
+    made = repair(Hands(refuse, refuse, refuse, judge, {}, silent), failed, Diagnosis("int8.tflite", "", layers))
+    assert made.verdict is None
+    assert list(made.tried[1:]) == [
+        "equalization: the interpreter refuses it",
+        "my conv, b in float: a recipe cannot spell these names",
+        "16x8: the interpreter refuses it",
+        "dynamic: the interpreter refuses it",
+        "float16: the interpreter refuses it",
+    ]
 
 
 def test_a_large_channel_hides_nothing() -> None:
