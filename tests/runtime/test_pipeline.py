@@ -7,7 +7,9 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +20,7 @@ from orilla_runtime.model import Model, load
 from orilla_runtime.pipeline import MAX_FAILURES, Pipeline, run
 from orilla_runtime.sinks.base import Counts, Record, StopRun
 from orilla_runtime.sinks.jsonl import JsonlSink
+from orilla_runtime.sinks.registry import open_sink
 from orilla_runtime.sources.base import Failure, Frame
 from orilla_runtime.sources.registry import open_source
 from tests.runtime.sinks.records import frame_record
@@ -234,3 +237,30 @@ def test_what_does_not_fit_is_refused(model: Model, videos: Path) -> None:
         Pipeline(model, camera, duration=float("nan"))
     with pytest.raises(SourceError):
         run(model, videos / "missing.mp4")
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_pictures_of_a_programs_own_source_reach_every_sink_as_bgr(model: Model, tmp_path: Path, live: bool) -> None:
+    shapes: list[tuple[int, ...]] = [(48, 64), (48, 64, 1), (48, 64, 4), (24, 32, 3), (48, 64, 2)]
+    made = [
+        replace(frame, image=np.full(shape, 90, np.uint8))
+        for frame, shape in zip(frames(5), shapes, strict=True)
+        if isinstance(frame, Frame)
+    ]
+    sinks = [Recording(), open_sink("annotated", tmp_path)]
+    with Pipeline(model, Listed([*made], live=live), sinks, max_frames=5) as pipeline:
+        counts = pipeline.run()
+    assert (counts.processed > 0, counts.failed > 0) == (True, True)
+    seen = [record.frame.image.shape for record in sinks[0].records if record.frame]  # type: ignore[attr-defined]
+    assert {shape[2] for shape in seen} == {3}
+    (failure, *_) = pipeline.failures
+    assert failure.error == "clip: A frame must have 1, 3 or 4 channels, not the shape [48, 64, 2]."
+
+
+def test_what_is_no_frame_is_named(model: Model) -> None:
+    nonsense: list[Any] = [np.zeros((4, 4, 3), np.uint8)]
+    with pytest.raises(UsageError, match="gave a ndarray"):
+        Pipeline(model, Listed(nonsense)).run()
+    pipeline = Pipeline(model, Listed(nonsense, live=True), duration=5)
+    assert pipeline.run() == Counts(0, 1, 3)
+    assert "gave a ndarray" in pipeline.failures[0].error

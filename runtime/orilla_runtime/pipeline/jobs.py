@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Protocol
 
-from orilla_runtime.errors import SourceError
-from orilla_runtime.records import dataclass
+import numpy as np
+
+from orilla_runtime.errors import SourceError, UsageError
+from orilla_runtime.preprocess import as_bgr
+from orilla_runtime.records import dataclass, replace
 from orilla_runtime.sources.base import Failure, Frame, Pending, Source
 from orilla_runtime.timing import Timing
 
@@ -90,7 +93,7 @@ def items(source: Source, *, undecoded: bool) -> Generator[Item, None, None]:
     pending = getattr(source, "pending", None) if undecoded else None
     try:
         for item in source if pending is None else pending():
-            yield item
+            yield _sound(item, source.name)
             index += 1
     except SourceError as error:
         yield Failure(source.name, index, error.message)
@@ -98,3 +101,23 @@ def items(source: Source, *, undecoded: bool) -> Generator[Item, None, None]:
         if not source.live:
             raise
         yield Failure(source.name, index, f"{source.name} failed: {type(error).__name__}: {error}.")
+
+
+def _sound(item: Any, name: str) -> Item:
+    """What a source gave, as everything behind it expects it: a program's own source may give other pictures.
+
+    Grey and BGRA become BGR; what is no picture is a failure. Raises UsageError for what is neither.
+    """
+    if not isinstance(item, Frame):
+        if isinstance(item, Failure) or (hasattr(item, "decode") and not isinstance(item, bytes)):
+            return item
+        raise UsageError(f"The source {name} gave a {type(item).__name__}.", "A source gives a Frame or a Failure.")
+    image = item.image
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3:
+        return item
+    try:
+        image = as_bgr(image)
+    except SourceError as error:
+        return Failure(item.source, item.index, f"{item.source}: {error.message}", "damaged")
+    image.setflags(write=False)
+    return replace(item, image=image)
