@@ -6,22 +6,17 @@ held-out pictures as the Keras model.
 
 from __future__ import annotations
 
-import csv
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.model_selection import StratifiedKFold
-
 import orilla
+from benchmarks.folds import FOLDS, SEED, write_folds
 from benchmarks.int8_top1 import int8_of
 from benchmarks.results import test_data, write
 from orilla.data.opening import open_data
 
-FOLDS, SEED = 5, 0
 NETS: dict[str, dict[str, Any]] = {
     "mnist_cnn": {
         "epochs": 24,
@@ -34,26 +29,11 @@ NETS: dict[str, dict[str, Any]] = {
 """What differs from each net's own recipe. A tutorial's recipe changes no picture, and has 96 % on 3,600 digits."""
 
 
-def write_folds(folder: Path) -> Iterator[tuple[Path, int]]:
-    """A CSV with an official split for each fold, and how many pictures it holds out."""
-    images = open_data(test_data() / "mnist_5k.npz")
-    assert images.class_ids is not None
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(images.class_ids, images.class_ids)
-    for number, (_, held_out) in enumerate(folds):
-        part = np.full(len(images), "train")
-        part[held_out] = "test"
-        path = folder / f"fold{number}.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = ([images.full_path(place), images.class_ids[place], part[place]] for place in range(len(images)))
-            csv.writer(file).writerows([("path", "class_id", "split"), *rows])
-        yield path, len(held_out)
-
-
 def main() -> None:
     right: dict[tuple[str, str], int] = {}
     seconds, largest, total = dict.fromkeys(NETS, 0.0), dict[tuple[str, str], int](), 0
     with tempfile.TemporaryDirectory() as name:
-        for data, held_out in write_folds(Path(name)):
+        for data, held_out in write_folds(open_data(test_data() / "mnist_5k.npz"), Path(name)):
             total += held_out
             for net in NETS:
                 model = data.with_name(f"{data.stem}-{net}.keras")

@@ -1,8 +1,9 @@
 """Do other people's tools read our files as we do? EfficientNet-Lite0 and MobileNetV1 0.25, 100 ImageNet photos.
 
 `python -m benchmarks.opinions PYTHON`: PYTHON is that of an environment with `opinions-requirements.txt` installed.
-OpenVINO runs every file; `tf2onnx --tflite` turns the `.tflite` files into ONNX, which ONNX Runtime runs. The engine's
-own plain kernels are asked too: where they differ from its fast ones, no other engine can be expected to agree.
+OpenVINO runs every file, int8 also without its own int8 kernels; `tf2onnx --tflite` turns the `.tflite` files into
+ONNX, which ONNX Runtime runs. The engine's own plain kernels are asked too: where they differ from its fast ones, no
+other engine can be expected to agree.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ def ours(format_: str, data: bytes, pictures: Any, kernels: str = "default") -> 
     return scores
 
 
-def through_openvino(python: str, file: Path, pictures: Path) -> Any:
-    """The same file in OpenVINO."""
+def through_openvino(python: str, file: Path, pictures: Path, *how: str) -> Any:
+    """The same file in OpenVINO; `as-written`: without what it makes of int8 graphs."""
     script, out = Path(__file__).with_name("openvino_opinion.py"), file.with_suffix(".openvino.npy")
-    subprocess.run([python, str(script), str(file), str(pictures), str(out)], check=True)
+    subprocess.run([python, str(script), str(file), str(pictures), str(out), *how], check=True)
     return np.load(out)
 
 
@@ -100,6 +101,9 @@ def opinions(net: str, python: str, folder: Path, photos: Path) -> list[dict[str
         plain = ours(format_, data, pictures, "reference")
         rows.append(row(net, file.name, "its own engine's plain kernels", own, plain))
         rows.append(row(net, file.name, "OpenVINO", own, through_openvino(python, file, folder / "pictures.npy")))
+        if file.stem == "int8":
+            written = through_openvino(python, file, folder / "pictures.npy", "as-written")
+            rows.append(row(net, file.name, "OpenVINO, its int8 kernels off", own, written))
         if format_ == "onnx":
             onnx.checker.check_model(str(file), full_check=True)
         else:
