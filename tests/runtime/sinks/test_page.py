@@ -164,6 +164,25 @@ def test_pictures_are_made_when_somebody_asks(page: PageSink, monkeypatch: pytes
     assert len(made) == 1
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"), [((720, 1280), (540, 960)), ((1944, 2592), (720, 960)), ((50, 961), (50, 960))]
+)
+def test_a_large_picture_is_shown_smaller_and_fine_stripes_as_grey(
+    page: PageSink, size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    record = live("camera 0", size=size)
+    assert record.frame is not None
+    stripes = np.broadcast_to((np.arange(size[1]) // 2 % 2 * 255).astype(np.uint8)[:, None], (*size, 3))
+    page.write(replace(record, frame=replace(record.frame, image=stripes)))
+    picture = cv2.imdecode(np.frombuffer(ask(page.url, "/frame/0.jpg").body, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert picture.shape == (*shown, 3)
+    assert abs(float(picture.mean()) - 127.5) < 5
+    # What is left of stripes that are finer than the picture's pixels is no broad band.
+    bands = picture[..., 0].mean(axis=0).reshape(-1, 32).mean(axis=1)
+    assert float(np.ptp(bands)) < 16
+
+
 def test_a_picture_that_no_jpeg_can_hold(page: PageSink) -> None:
     page.write(live("camera 0", size=(1, 70_000)))
     assert ask(page.url, "/frame/0.jpg").status == 200
