@@ -178,7 +178,9 @@ def test_a_full_disk_while_running(digits_bundle: Path, digits_folder: Path, sma
     assert text == "" or text.endswith("}\n")
 
 
-@pytest.mark.parametrize(("name", "number"), [("train", signal.SIGTERM), ("convert", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("name", "number"), [("train", signal.SIGTERM), ("train", signal.SIGHUP), ("convert", signal.SIGINT)]
+)
 def test_an_interruption_leaves_nothing(
     name: str, number: signal.Signals, digits_model: Path, digits_folder: Path, output: Path, tmp_path: Path
 ) -> None:
@@ -188,7 +190,14 @@ def test_an_interruption_leaves_nothing(
     # With a record a training leaves its checkpoint: tests/sdk/training/test_resume.py goes on from it.
     command += ["--no-record"] if name == "train" else []
     environment = {**os.environ, "TMPDIR": str(scratch)}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # shells in the background ignore some
+    )
     time.sleep(6)
     assert process.poll() is None, "over before it could be interrupted"
     process.send_signal(number)

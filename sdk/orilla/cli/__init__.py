@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 import click
@@ -87,7 +88,16 @@ def main() -> None:
         _silence_native_libraries()
     # A service manager's stop is an interruption like Ctrl-C: scratch folders and half-written files are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # So is a terminal that closes, such as a connection that breaks off; with `nohup` the work goes on.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _hung_up)
     sys.exit(invoke(sys.argv[1:]))
+
+
+def _hung_up(number: int, _frame: FrameType | None) -> None:
+    """Interrupts once: a terminal that closes tells its programs more than once, and tidying up takes a while."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _fill_missing_streams() -> None:

@@ -31,7 +31,7 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[Callable[[], bool]]
         yield came.is_set
         return
     numbers = [*_PRESSED]
-    if os.name == "posix" and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+    if os.name == "posix" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = [signal.signal(number, handle) for number in numbers]
     try:
