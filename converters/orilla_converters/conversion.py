@@ -25,7 +25,7 @@ from orilla_converters.report.reporter import Reporter, checked_report
 from orilla_converters.results import ConversionResult, artifact_results
 from orilla_converters.source import Description
 from orilla_converters.stability import checked_thresholds
-from orilla_converters.standing import few_pictures, near_chance
+from orilla_converters.standing import alike, few_pictures, near_chance
 from orilla_converters.verify import Judge, Verdict
 from orilla_converters.worker import DEFAULT_LIMIT, Task, Workshop
 from orilla_runtime.errors import ConversionError, DataError, GateError, UsageError
@@ -311,7 +311,8 @@ def _verify(judge: Judge, files: Sequence[bytes], recipes: Sequence[Recipe], say
         say(Step("verify", recipe.name))
         verdicts.append(judge.verdict(recipe, data))
     compared = next((verdict.comparison for verdict in verdicts if verdict.comparison), None)
-    for note in near_chance(compared.metrics.keras_accuracy if compared else None, judge.images.class_ids):
+    truth = judge.images.class_ids
+    for note in (*alike(judge.keras), *near_chance(compared.metrics.keras_accuracy if compared else None, truth)):
         say(note)
     return verdicts
 

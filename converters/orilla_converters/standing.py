@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orilla_converters.choice import Candidate, defaults
+from orilla_converters.metrics import Scores
 from orilla_converters.progress import Note
 from orilla_converters.recipe import Recipe
 from orilla_converters.timing import Latency
@@ -170,6 +171,13 @@ def near_chance(keras: Accuracy | None, truth: NDArray[np.int64] | None) -> list
         return []
     text = f"Keras itself is right on {keras.top1:.1%} of the pictures, and naming one class always on {guess:.1%}"
     return [Note(f"{text}: check the order of the labels, the normalization and how pictures are fitted.")]
+
+
+def alike(keras: Scores) -> list[Note]:
+    """What to know where Keras tells no picture from another: agreement with it proves nothing then."""
+    if len(keras) < 2 or float(np.ptp(keras, axis=0).max()) > 1e-6:
+        return []
+    return [Note("Keras gives all pictures the same scores, so agreement proves nothing: was the model trained?")]
 
 
 def remarks(rows: Sequence[Row]) -> list[Note]:

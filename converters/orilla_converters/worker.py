@@ -152,7 +152,7 @@ class Workshop:
                     return -signal.SIGTERM, _Excess(f"longer than {self.limit:g} s", "Allow more with --limit SECONDS.")
             held, most = resident(process.pid), self.memory
             if most is not None and held is not None and held > most:
-                words = f"more than {most / 2**30:.1f} GiB of memory"
+                words = f"more than {most / 2**30:.2g} GiB of memory"
                 return -signal.SIGTERM, _Excess(words, "Allow more with --memory GIB, or make fewer at once (--jobs).")
 
     def _stop(self) -> None:

@@ -58,6 +58,24 @@ def test_an_unknown_precision_is_a_usage_error(
     assert "int3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (("--memory", "nan"), "no number of GiB"),
+        (("--memory", "0"), "--memory"),
+        (("--limit", "0"), "--limit"),
+        (("--seed", "-1"), "seed is -1"),
+        (("--recipe", "tflite:int8,calibration=5", "--recipe", "onnx:int8"), "one sample to calibrate"),
+    ],
+)
+def test_values_that_cannot_be_are_usage_errors(
+    more: tuple[str, ...], word: str, bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(bench, tmp_path / "a.orilla", *more)) == 2
+    assert word in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_recipes_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes"]) == 0
     out, _ = capsys.readouterr()

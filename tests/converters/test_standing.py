@@ -13,7 +13,7 @@ from orilla_converters.gates import gate_for
 from orilla_converters.metrics import compare
 from orilla_converters.recipe import Recipe
 from orilla_converters.results import ConversionResult, artifact_results
-from orilla_converters.standing import Standing, artifact_path, near_chance, remarks, standings
+from orilla_converters.standing import Standing, alike, artifact_path, near_chance, remarks, standings
 from orilla_converters.timing import Latency
 from orilla_converters.verify import Verdict
 from orilla_runtime.labelled.scores import top1
@@ -85,6 +85,13 @@ def test_a_keras_model_that_guesses_is_named(right: float, of: int, classes: int
     assert bool(notes) is said
     assert all(f"{keras.top1:.1%}" in note.text for note in notes)
     assert near_chance(None, None) == []
+
+
+def test_a_keras_model_that_tells_no_picture_from_another_is_named() -> None:
+    (note,) = alike(np.full((5, 4), 0.25, np.float32))
+    assert "was the model trained" in note.text
+    assert alike(scores(3)) == []
+    assert alike(scores(3)[:1]) == []
 
 
 def test_what_another_beats_in_everything_is_not_on_the_front() -> None:

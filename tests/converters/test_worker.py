@@ -104,10 +104,10 @@ def test_an_excess_names_the_option_where_there_is_one() -> None:
         Path(caught.value.remedy.rsplit(" ", 1)[1].rstrip(".")).unlink()
 
 
-def test_memory_is_shared_by_the_jobs_that_are_there(tmp_path: Path) -> None:
-    with Workshop(side_by_side=64) as workshop:
+def test_memory_is_shared_by_the_jobs_that_are_there() -> None:
+    with Workshop(side_by_side=64) as workshop, Workshop() as alone:
         whole = workshop.memory
-        assert whole == Workshop().memory
+        assert whole == alone.memory
         assert workshop.run_all({"only": Task("jobs_for_tests:shout", "only", {})}) == {"only": {"answer": 42}}
         assert workshop.memory == whole
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import click
@@ -15,7 +16,9 @@ def _names(_context: click.Context, _parameter: click.Parameter, text: str) -> t
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _bytes(_context: click.Context, _parameter: click.Parameter, gibibytes: float | None) -> int | None:
+def _bytes(context: click.Context, parameter: click.Parameter, gibibytes: float | None) -> int | None:
+    if gibibytes is not None and not isfinite(gibibytes):
+        raise click.BadParameter(f"{gibibytes} is no number of GiB.", context, parameter)
     return None if gibibytes is None else int(gibibytes * 2**30)
 
 
