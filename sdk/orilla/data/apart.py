@@ -17,7 +17,7 @@ def check_apart(made: Path, data: str | Path, *, otherwise: str = "") -> None:
         UsageError: it does.
     """
     root = Path(data)
-    if not root.is_dir():
+    if not root.is_dir() or made.is_file():  # a file in its way is another error
         return
     place, home = made.resolve(), root.resolve()
     if not place.is_relative_to(home):
