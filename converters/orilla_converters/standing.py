@@ -169,7 +169,8 @@ def near_chance(keras: Accuracy | None, truth: NDArray[np.int64] | None) -> list
     guess = float(np.bincount(truth).max() / len(truth))
     if keras.top1 > min(0.5, 2 * guess):
         return []
-    text = f"Keras itself is right on {keras.top1:.1%} of the pictures, and naming one class always on {guess:.1%}"
+    right, always = (f"{share * 100:.1f} %" for share in (keras.top1, guess))
+    text = f"Keras itself is right on {right} of the pictures, and naming one class always on {always}"
     return [Note(f"{text}: check the order of the labels, the normalization and how pictures are fitted.")]
 
 

@@ -83,7 +83,7 @@ def test_a_keras_model_that_guesses_is_named(right: float, of: int, classes: int
     keras = top1(np.where(np.arange(of) < right * of, truth, (truth + 1) % classes), truth)
     notes = near_chance(keras, truth)
     assert bool(notes) is said
-    assert all(f"{keras.top1:.1%}" in note.text for note in notes)
+    assert all(f"{keras.top1 * 100:.1f} %" in note.text for note in notes)
     assert near_chance(None, None) == []
 
 
