@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -309,6 +310,26 @@ def _check_frozen(model: Any) -> None:
             assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True)), (
                 one.name
             )
+
+
+@pytest.mark.slow  # TensorFlow asks for memory for ten seconds before it gives up
+def test_a_step_that_no_memory_can_hold_is_told(stripes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*, image_size: int, depth: int, classes: int, dropout: float) -> Any:
+        """A tensor of more bytes than a process has addresses."""
+        keras, tf = keras_and_tensorflow()
+
+        def hungry(x: Any) -> Any:
+            return x + tf.reduce_sum(tf.zeros(tf.cast(tf.shape(x)[:1], tf.int64) * 2**48, tf.float32))
+
+        image = keras.Input((image_size, image_size, depth), name="image")
+        x = keras.layers.Lambda(hungry, output_shape=(image_size, image_size, depth))(image)
+        x = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D(name="features")(x))
+        x = keras.layers.Dense(classes, name="logits")(x)
+        return keras.Model(image, keras.layers.Softmax(name="probabilities")(x))
+
+    monkeypatch.setitem(MODELS, "hungry", dataclasses.replace(tiny.ENTRIES["tiny"], build=build))
+    with pytest.raises(OrillaError, match=r"not enough memory for a step on 8 pictures\.\n.*--batch-size"):
+        train(stripes, output=tmp_path / "m.keras", model="hungry", epochs=1, image_size=8, record=False)
 
 
 def test_the_best_epoch_before_a_divergence_is_kept(
