@@ -103,6 +103,11 @@ class Neighbour:
         except OSError:  # a file system without locks
             held.close()
         else:
+            if os.name == "posix" and os.fstat(held.fileno()).st_nlink == 0:
+                # The training that ended just now took this file away: another would lock the next one.
+                held.close()
+                self._hold()
+                return
             self._held = held
 
     def finished(self) -> None:
