@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 from tests.runtime.service.clients import ask, wait_for
-from tests.runtime.small_models import LABELS, tflite_colours
+from tests.runtime.small_models import write_colours
 
 STATION = REPOSITORY / "samples" / "station"
 TOKEN = "a-token-of-some-length"
@@ -35,8 +35,7 @@ def test_the_configuration_runs_as_the_samples_run_it(tmp_path: Path) -> None:
     }.items():
         assert place in text
         text = text.replace(place, here)
-    (tmp_path / "colours.tflite").write_bytes(tflite_colours())
-    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
+    write_colours(tmp_path)
     bare = {"labels": str(tmp_path / "labels.txt"), "channels": "rgb", "output": "probabilities", "mean": 0, "std": 1}
     text += "\n".join(f"{name} = {value!r}" for name, value in bare.items())
     (tmp_path / "station.toml").write_text(text, encoding="utf-8")

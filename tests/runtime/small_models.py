@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -143,6 +144,13 @@ def onnx_colours(
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
     return bytes(model.SerializeToString())
+
+
+def write_colours(folder: Path) -> Path:
+    """`colours.tflite` and its `labels.txt` in `folder`, which is given back."""
+    (folder / "colours.tflite").write_bytes(tflite_colours())
+    (folder / "labels.txt").write_text("\n".join(LABELS))
+    return folder
 
 
 def picture(seed: int, size: tuple[int, int] = (40, 60)) -> np.ndarray[Any, np.dtype[np.uint8]]:

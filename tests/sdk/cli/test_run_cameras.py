@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.small_models import LABELS, tflite_colours
+from tests.runtime.small_models import write_colours
 from tests.runtime.sources.servers.credentials import PASSWORD, USER
 from tests.runtime.sources.servers.process import Camera, running
 
@@ -24,9 +24,7 @@ PROGRAM = [sys.executable, "-c", "from orilla.cli import main; main()", "run"]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("colours")
-    (folder / "colours.tflite").write_bytes(tflite_colours())
-    (folder / "labels.txt").write_text("\n".join(LABELS))
+    folder = write_colours(tmp_path_factory.mktemp("colours"))
     return [str(folder / "colours.tflite"), "--labels", str(folder / "labels.txt")]
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import pytest
 
-from tests.runtime.small_models import LABELS, picture, tflite_colours
+from tests.runtime.small_models import picture, write_colours
 
 MAIN = "from orilla.cli import main; main()"
 BARE = ("--channels", "rgb", "--output", "probabilities", "--mean", "0", "--std", "1", "--labels", "labels.txt",
@@ -31,10 +31,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals, terminals and de
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "colours.tflite").write_bytes(tflite_colours())
-    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
     cv2.imwrite(str(tmp_path / "photo.png"), picture(1))
-    return tmp_path
+    return write_colours(tmp_path)
 
 
 def command(*arguments: str) -> list[str]:

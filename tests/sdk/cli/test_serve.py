@@ -20,7 +20,7 @@ import pytest
 from orilla import cli
 from tests.conftest import REPOSITORY
 from tests.runtime.service.clients import ask, connect, wait_for
-from tests.runtime.small_models import LABELS, picture, tflite_colours
+from tests.runtime.small_models import LABELS, picture, write_colours
 
 PROGRAM = [sys.executable, "-c", "from orilla.cli import main; main()"]
 BARE = ("--labels", "labels.txt", "--channels", "rgb", "--output", "probabilities", "--mean", "0", "--std", "1")
@@ -40,10 +40,8 @@ std = 1
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "colours.tflite").write_bytes(tflite_colours())
-    (tmp_path / "labels.txt").write_text("\n".join(LABELS))
     cv2.imwrite(str(tmp_path / "photo.png"), picture(1))
-    return tmp_path
+    return write_colours(tmp_path)
 
 
 @contextmanager
