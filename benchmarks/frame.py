@@ -2,7 +2,7 @@
 
 A decoded 1280x720 BGR frame against the engine's bare `invoke()` with an input that lies there already, int8 TFLite, 2
 threads, in interleaved rounds. "own code" is what is left of a call without `invoke()` and OpenCV's own calls, found in
-two ways: the calls do nothing while it is timed (what Orilla executes, from warm caches), or each is timed where it is
+two ways: the calls do nothing while it is timed (what is left is executed, once a round), or each is timed where it is
 called and taken away. A stopwatch at 130 calls costs something itself; that much, found on calls that do nothing, is
 not charged to Orilla.
 """
