@@ -1,11 +1,11 @@
 """`python -m benchmarks.sinks_rate`: does a sink in trouble slow the verdicts?
 
-A camera that always has a next picture (1280x720, decoded before) is classified as fast as the model can, and every
-verdict goes to JSONL. The same run is made with a sink in trouble beside it: a page whose clients ask and never read,
-an MQTT broker that is not there, one that goes and comes back (mosquitto, where it is installed), a disk that is full
-from the beginning, and one that is full for the second third of the run. The runs take turns, round by round; a figure
-is frames a second against the plain run of the same round. Counted too are verdicts that did not arrive where they
-should.
+A camera that always has a next picture (1280x720, decoded before) is classified as fast as the model can, on all
+CPUs, so that whatever else computes is seen; then one of 30 pictures a second. Every verdict goes to JSONL. The same
+run is made with a sink in trouble beside it: a page whose clients ask and never read, an MQTT broker that is not
+there, one that goes and comes back (mosquitto, where it is installed), a disk that is full from the beginning, and
+one that is full for the second third of the run. The runs take turns, round by round; a figure is frames a second
+against the plain run of the same round. Counted too are verdicts that did not arrive where they should.
 """
 
 from __future__ import annotations
@@ -43,23 +43,26 @@ from orilla_runtime.sources.base import Frame, Image
 
 MODELS = ("mobilenet_v1_0.25_224_quant.tflite", "tf2_mobilenet_v2_1.0_224_ptq.tflite")
 CLIENTS = 4
+FPS, PACED_ROUNDS = 30.0, 3
 WARM_UP = 20
 _PATIENCE = 60.0
 """Seconds; a sink that failed for long is tried again every half minute."""
 
 
-class Eager:
-    """A camera that always has a next picture."""
+class Camera:
+    """A camera with so many pictures a second, or with a next one whenever it is asked."""
 
     name, live, total, dropped, on_demand = "camera", True, None, 0, True
 
-    def __init__(self, images: list[Image]) -> None:
-        self._images = images
+    def __init__(self, images: list[Image], fps: float | None) -> None:
+        self._images, self._fps = images, fps
         self._closed = threading.Event()
 
     def __iter__(self) -> Iterator[Frame]:
-        number = 0
+        number, start = 0, time.monotonic()
         while not self._closed.is_set():
+            if self._fps:
+                time.sleep(max(0.0, start + number / self._fps - time.monotonic()))
             image = self._images[number % len(self._images)]
             yield Frame(image, number, self.name, None, time.monotonic_ns(), datetime.now(UTC))
             number += 1
@@ -205,14 +208,14 @@ class Found:
     missing_beside: int | None
 
 
-def once(model: Model, images: list[Image], make: Make, frames: int) -> Found:
+def once(model: Model, images: list[Image], fps: float | None, make: Make, frames: int) -> Found:
     """One run of so many frames; what comes before and after it is not timed."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orilla-sinks-")))
         trouble = make(stack, folder, frames)
         written = folder / "verdicts.jsonl"
         sinks = [open_sink("jsonl", written), *trouble.sinks]
-        pipeline = Pipeline(model, Eager(images), sinks)
+        pipeline = Pipeline(model, Camera(images, fps), sinks)
         start = 0.0
         for number, _ in enumerate(pipeline, start=1 - WARM_UP):
             if number == 0:
@@ -237,8 +240,8 @@ def _settle(pipeline: Pipeline, places: list[int]) -> None:
     _wait_for(lambda: all(pipeline.reports[place].written >= pipeline.counts.processed for place in places))
 
 
-def compare(name: str, images: list[Image], frames: int, rounds: int) -> list[dict[str, Any]]:
-    """A row for each case with one model."""
+def compare(name: str, images: list[Image], fps: float | None, frames: int, rounds: int) -> list[dict[str, Any]]:
+    """A row for each case with one model and one camera."""
     cases = {case: make for case, make in CASES.items() if make is not broker_and_back or _mosquitto()}
     found: dict[str, list[Found]] = {case: [] for case in cases}
     with load(test_data() / "models" / name) as model:
@@ -246,16 +249,17 @@ def compare(name: str, images: list[Image], frames: int, rounds: int) -> list[di
             order = list(cases)
             # Each goes first once, last once: a machine that grows warm or busy treats all alike.
             for case in order[turn % len(order) :] + order[: turn % len(order)]:
-                found[case].append(once(model, images, cases[case], frames))
+                found[case].append(once(model, images, fps, cases[case], frames))
             print(name, {case: round(results[-1].rate, 1) for case, results in found.items()}, flush=True)
     alone = found["JSONL alone"]
-    return [_row(name, case, results, alone) for case, results in found.items()]
+    return [_row(name, fps, case, results, alone) for case, results in found.items()]
 
 
-def _row(name: str, case: str, results: list[Found], alone: list[Found]) -> dict[str, Any]:
+def _row(name: str, fps: float | None, case: str, results: list[Found], alone: list[Found]) -> dict[str, Any]:
     beside = [one.missing_beside for one in results if one.missing_beside is not None]
     return {
         "model": name,
+        "camera": f"{fps:g} a second" if fps else "as fast as it can",
         "run": case,
         "frames a second": spread([one.rate for one in results]),
         "of JSONL alone": spread([one.rate / plain.rate for one, plain in zip(results, alone, strict=True)]),
@@ -288,7 +292,8 @@ def main() -> None:
     for image in images:
         image.setflags(write=False)
     with _quiet():
-        rows = [row for name in MODELS for row in compare(name, images, asked.frames, asked.rounds)]  # type: ignore[arg-type]
+        rows = [row for name in MODELS for row in compare(name, images, None, asked.frames, asked.rounds)]  # type: ignore[arg-type]
+        rows += compare(MODELS[-1], images, FPS, asked.frames // 3, PACED_ROUNDS)  # type: ignore[arg-type]
     document = {
         "benchmark": "sinks_rate",
         "machine": machine(),
@@ -311,7 +316,8 @@ def _page(document: dict[str, Any]) -> str:
     lines += ["| " + " | ".join(map(_cell, row.values())) + " |" for row in document["rows"]]
     lines += [
         "",
-        f"Medians of {document['rounds']} rounds of {document['frames']} frames, with quartiles. {about['processor']}, "
+        f"Medians of {document['rounds']} rounds of {document['frames']} frames, with quartiles; at {FPS:g} fps of "
+        f"{PACED_ROUNDS} rounds of a third of them. {about['processor']}, "
         f"{about['usable_cpus']} CPUs, {about['system']}, {about['date']}.",
     ]
     return "\n".join(lines) + "\n"
