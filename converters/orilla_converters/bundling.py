@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
+from orilla_converters.plain_json import json_bytes, plain_text
 from orilla_converters.recipe import FORMATS, Recipe
 from orilla_converters.stability import Worst
 from orilla_converters.standing import artifact_path
@@ -109,22 +109,7 @@ def _report(verdicts: Sequence[Verdict], judge: Judge) -> bytes:
             }
         )
     report = {"artifacts": rows, "judged": {"n": len(judge.tensors), "digest": judge.tensors.digest}}
-    return json_bytes(report)
-
-
-def plain_text(value: Any) -> Any:
-    """Plain JSON whose texts can be written: a file's name that is no UTF-8 shows its bytes as escapes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, Mapping):
-        return {plain_text(key): plain_text(one) for key, one in value.items()}
-    return [plain_text(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def json_bytes(document: Mapping[str, Any]) -> bytes:
-    """One JSON document; what is no UTF-8 in a file's name is written as JSON's own escapes."""
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, sort_keys=True, indent=1)
-    return f"{text}\n".encode("utf-8", "backslashreplace")
+    return json_bytes(report, sort_keys=True)
 
 
 def _worst(worst: Worst, judge: Judge) -> dict[str, Any]:

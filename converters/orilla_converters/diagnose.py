@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from orilla_converters.faults import name_fault
 from orilla_converters.layer_report import LayerReport
+from orilla_converters.plain_json import json_bytes
 from orilla_converters.source import open_source
 from orilla_converters.tensor_file import TensorFile
 from orilla_converters.verify import Judge, Verdict
@@ -107,13 +107,14 @@ def report_path(output: Path) -> Path:
 
 
 def write_report(output: Path, diagnoses: Sequence[Diagnosis], repairs: Mapping[str, Sequence[str]]) -> Path:
-    """Write what was found, and what `--repair` tried, as JSON; there whole or not at all."""
+    """Write what was found, and what `--repair` tried."""
+    artifacts = [found.to_json() | {"tried": list(repairs.get(found.artifact, ()))} for found in diagnoses]
+    return write_diagnosis(output, {"bundle": output.name, "artifacts": artifacts})
+
+
+def write_diagnosis(output: Path, document: Mapping[str, Any]) -> Path:
+    """Write `NAME.diagnosis.json` beside the bundle that was to be, whole or not at all; its path."""
     path = report_path(output)
-    report = {
-        "bundle": output.name,
-        "artifacts": [found.to_json() | {"tried": list(repairs.get(found.artifact, ()))} for found in diagnoses],
-    }
     with replaced(path) as part:
-        text = json.dumps(report, ensure_ascii=False, allow_nan=False, indent=1)
-        part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
+        part.write_bytes(json_bytes(document))
     return path

@@ -14,12 +14,12 @@ from orilla_converters.bundling import (
     GOLDEN_INPUTS,
     TOLERANCE_FLOOR,
     VERSIONED,
-    json_bytes,
     operators,
     package_version,
 )
 from orilla_converters.golden_pictures import drawn_picture, real_picture
 from orilla_converters.judging import judging_engine, kernels_of
+from orilla_converters.plain_json import json_bytes
 from orilla_converters.ports import Ports
 from orilla_converters.raw.judging import RawVerdict, run
 from orilla_converters.raw.refusal import sample
@@ -94,7 +94,7 @@ def _report(verdicts: Sequence[RawVerdict], samples: Samples) -> bytes:
         for verdict in verdicts
     ]
     report = {"artifacts": rows, "judged": {"n": samples.judged_on}}
-    return json_bytes(report)
+    return json_bytes(report, sort_keys=True)
 
 
 def _golden(

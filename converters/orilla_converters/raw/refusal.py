@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orilla_converters.diagnose import report_path
+from orilla_converters.diagnose import write_diagnosis
 from orilla_converters.raw.judging import RawVerdict
 from orilla_converters.raw.samples import Samples
 from orilla_runtime.errors import GateError
-from orilla_runtime.files import replaced
 
 
 def refusal(verdicts: Sequence[RawVerdict], samples: Samples, output: Path) -> GateError:
     """The error; all figures of the artifacts that failed go into `NAME.diagnosis.json` beside the intended bundle."""
     failed = [verdict for verdict in verdicts if verdict.shortcomings]
-    path = report_path(output)
-    document = {"artifacts": [_figures(verdict, samples) for verdict in failed]}
-    with replaced(path) as part:
-        # What is no UTF-8 in a picture's name is written as JSON's own escapes.
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
-        part.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
+    path = write_diagnosis(output, {"artifacts": [_figures(verdict, samples) for verdict in failed]})
     what = "; ".join(f"{verdict.recipe.name}: {', '.join(verdict.shortcomings)}" for verdict in failed)
     return GateError(
         f"{len(failed)} of {len(verdicts)} artifacts failed on {samples.judged_on} samples. {what}.",
